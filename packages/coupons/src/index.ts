@@ -1,0 +1,2 @@
+export * from "./CampaignAdmin.ts"
+export * from "./Drop.ts"

@@ -1,0 +1,6 @@
+export * from "./Campaign.ts"
+export * from "./Errors.ts"
+export * from "./Ids.ts"
+export * from "./Issuance.ts"
+export * from "./Ticket.ts"
+export * from "./Win.ts"

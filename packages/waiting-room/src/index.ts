@@ -1,0 +1,2 @@
+export * from "./Tickets.ts"
+export * from "./WaitingRoom.ts"
