@@ -1,1 +1,6 @@
 export * from "./EventLog.ts"
+export * as MariaDb from "./MariaDb.ts"
+export * as Migrations from "./Migrations.ts"
+export * from "./Redis.ts"
+export * as Sqlite from "./Sqlite.ts"
+export * from "./Transact.ts"

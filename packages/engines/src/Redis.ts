@@ -1,0 +1,139 @@
+/**
+ * A connection to Redis 7, a single node or a Redis Cluster, for scripts that decide atomically.
+ *
+ * A command is sent once: it fails rather than being sent again after a cut, since nobody can know whether it ran. Nothing waits for a
+ * server that is away: calls fail at once until the connection stands, and after `commandTimeout` where it went silent. Scripts must
+ * therefore bear repetition by their callers.
+ */
+
+import type { Scope } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
+import { Redis as Client, Cluster, type RedisOptions } from "ioredis"
+
+export interface RedisConfig {
+  /** One `redis://user:password@host:port/db` (`rediss://` for TLS), or several nodes of a Redis Cluster. */
+  readonly urls: ReadonlyArray<Redacted.Redacted>
+  readonly connectTimeout?: Duration.Input
+  readonly commandTimeout?: Duration.Input
+}
+
+export class RedisError extends Schema.TaggedError<RedisError>()("RedisError", { cause: Schema.Defect() }) {}
+
+/** Takes keys of one hash slot and arguments, gives the script's own reply. */
+export type Script = (keys: ReadonlyArray<string>, args: ReadonlyArray<string | number>) => Effect.Effect<unknown, RedisError>
+
+export class Redis extends Context.Service<
+  Redis,
+  {
+    readonly script: (name: string, lua: string) => Script
+    readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, RedisError>
+    /**
+     * The `run_id` of the process behind the connection: another one after every restart and failover. Empty with a Redis Cluster, where
+     * a script has to ask its own node. Fails while there is no connection, so no command can go out under an old id.
+     */
+    readonly runId: Effect.Effect<string, RedisError>
+    readonly ping: Effect.Effect<void, RedisError>
+  }
+>()("sluice/Redis") {
+  static readonly layer = (options: RedisConfig): Layer.Layer<Redis, RedisError> => Layer.effect(Redis, make(options))
+}
+
+const away = new Error("Redis is not connected")
+
+const attempt = <A>(f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: (cause) => new RedisError({ cause }) })
+
+const clientOptions = (url: string, options: RedisConfig) => {
+  const { hostname, password, pathname, port, protocol, username } = new URL(url)
+  return {
+    host: hostname,
+    port: port === "" ? 6379 : Number(port),
+    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" ? { tls: {} } : {}),
+    db: Number(pathname.slice(1) || 0),
+    lazyConnect: true,
+    connectTimeout: Duration.toMillis(Duration.fromInputUnsafe(options.connectTimeout ?? "3 seconds")),
+    commandTimeout: Duration.toMillis(Duration.fromInputUnsafe(options.commandTimeout ?? "3 seconds")),
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000) * (0.5 + Math.random() / 2),
+    // After a failover this connection may be to a replica.
+    reconnectOnError: (error: Error) => error.message.startsWith("READONLY")
+  } satisfies RedisOptions
+}
+
+/** Follows which server process the connection is to; undefined while there is none. */
+const followRunId = (client: Client) => {
+  let runId: string | undefined
+  let connection = 0
+  const ask = async () => {
+    const asked = connection
+    const info = await client.info("server")
+    if (asked === connection) runId = /run_id:(\w+)/.exec(info)?.[1]
+  }
+  client.on("close", () => {
+    connection++
+    runId = undefined
+  })
+  client.on("ready", () => {
+    ask().catch(() => client.disconnect(true))
+  })
+  return () => runId
+}
+
+const openSingle = (options: RedisConfig) =>
+  Effect.gen(function* () {
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() => new Client(clientOptions(Redacted.value(options.urls[0]!), options))),
+      (c) => Effect.promise(() => c.quit().catch(() => c.disconnect()))
+    )
+    client.on("error", () => {}) // every call has its own error; without a listener the process would end
+    const current = followRunId(client)
+    yield* attempt(() => client.connect())
+    const runId = Effect.suspend(() => {
+      const id = current()
+      return id === undefined ? Effect.fail(new RedisError({ cause: away })) : Effect.succeed(id)
+    })
+    yield* runId.pipe(Effect.retry(Schedule.spaced("5 millis").pipe(Schedule.upTo({ times: 400 }))))
+    return { client, runId }
+  })
+
+const openCluster = (options: RedisConfig) =>
+  Effect.gen(function* () {
+    const nodes = options.urls.map((url) => clientOptions(Redacted.value(url), options))
+    const { host: _host, port: _port, db: _db, retryStrategy: _retry, ...redisOptions } = nodes[0]!
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new Cluster(
+            nodes.map(({ host, port }) => ({ host, port })),
+            {
+              lazyConnect: true,
+              enableOfflineQueue: false,
+              redisOptions,
+              clusterRetryStrategy: (times) => Math.min(50 * times, 2000)
+            }
+          )
+      ),
+      (c) => Effect.promise(() => c.quit().catch(() => c.disconnect()))
+    )
+    client.on("error", () => {})
+    yield* attempt(() => client.connect())
+    return { client, runId: Effect.succeed("") }
+  })
+
+const make = (options: RedisConfig): Effect.Effect<Redis["Service"], RedisError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { client, runId } = yield* options.urls.length === 1 ? openSingle(options) : openCluster(options)
+    return {
+      script: (name, lua) => {
+        client.defineCommand(name, { lua })
+        const commands = client as unknown as Record<string, (...args: ReadonlyArray<string | number>) => Promise<unknown>>
+        return (keys, args) => attempt(() => commands[name]!(keys.length, ...keys, ...args))
+      },
+      call: (command, ...args) => attempt(() => client.call(command, ...args)),
+      runId,
+      ping: Effect.asVoid(attempt(() => client.ping()))
+    }
+  })
