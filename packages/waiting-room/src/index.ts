@@ -1,2 +1,3 @@
 export * from "./Tickets.ts"
 export * from "./WaitingRoom.ts"
+export * as WaitingRoomRedis from "./WaitingRoomRedis.ts"

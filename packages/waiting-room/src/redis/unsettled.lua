@@ -1,0 +1,3 @@
+-- ARGV: run, limit.   Reply: win...
+if not loaded then return false end
+return redis.call('ZRANGE', U, 0, ARGV[2] - 1)
