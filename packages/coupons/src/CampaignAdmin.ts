@@ -2,18 +2,26 @@
  * What an operator does to a campaign. Each change is in the SQL store, the authority, before it reaches the waiting room; a process that
  * dies in between leaves the rest to whoever keeps the rooms in step.
  */
-import type {
+import {
+  type Campaign,
   CampaignExists,
-  CampaignId,
+  type CampaignId,
   CampaignNotFound,
-  CampaignPatch,
-  CampaignView,
+  type CampaignPatch,
+  type CampaignView,
   ChangeRefused,
-  NewCampaign,
-  ReconcileReport,
+  type NewCampaign,
+  type ReconcileReport,
   Unavailable
 } from "@sluice/domain"
-import { Context, type Effect } from "effect"
+import { WaitingRoom, type Win } from "@sluice/waiting-room"
+import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
+import type { SqlError } from "effect/sql"
+import { Campaigns, type Change, ticketsExpireAtMs } from "./Campaigns.ts"
+import { Drop } from "./Drop.ts"
+import { Issuances } from "./Issuances.ts"
+import { Recovery } from "./Recovery.ts"
+import { OnSale } from "./RoomKeeper.ts"
 
 export class CampaignAdmin extends Context.Service<
   CampaignAdmin,
@@ -26,4 +34,112 @@ export class CampaignAdmin extends Context.Service<
     /** Holds the room against the issuances and mends what differs. */
     readonly reconcile: (campaignId: CampaignId) => Effect.Effect<ReconcileReport, CampaignNotFound | Unavailable>
   }
->()("sluice/CampaignAdmin") {}
+>()("sluice/CampaignAdmin") {
+  static readonly layer = Layer.suspend(() => Layer.effect(CampaignAdmin, make))
+}
+
+const sqlDown = Effect.mapError((error: SqlError.SqlError | { readonly _tag: "ChangeRefused" }) =>
+  error._tag === "SqlError" ? new Unavailable({ engine: "sql", retryAfterSeconds: 1 }) : (error as ChangeRefused)
+)
+
+const instant = (text: string | null | undefined): number | null =>
+  text === null || text === undefined ? null : Date.parse(text)
+
+const decide = Effect.fnUntraced(function* (campaign: Campaign, patch: CampaignPatch) {
+  if (patch.stock !== undefined && patch.stock < campaign.stock) {
+    return yield* new ChangeRefused({ detail: `the stock can only go up: it is ${campaign.stock}, ${patch.stock} was asked for` })
+  }
+  const closesAtMs = patch.closesAt === undefined ? campaign.closesAtMs : instant(patch.closesAt)
+  if (patch.closesAt !== undefined && closesAtMs !== null && campaign.opensAtMs !== null && closesAtMs <= campaign.opensAtMs) {
+    return yield* new ChangeRefused({ detail: "closesAt must be after opensAt" })
+  }
+  const change: Change = {
+    ...(patch.ratePerSecond === undefined ? {} : { ratePerSecond: patch.ratePerSecond }),
+    ...(patch.paused === undefined ? {} : { paused: patch.paused }),
+    ...(patch.stock === undefined ? {} : { stock: patch.stock }),
+    ...(patch.closesAt === undefined ? {} : { closesAtMs })
+  }
+  return change
+})
+
+const make = Effect.gen(function* () {
+  const campaigns = yield* Campaigns
+  const issuances = yield* Issuances
+  const recovery = yield* Recovery
+  const room = yield* WaitingRoom
+  const onSale = yield* OnSale
+  const drop = yield* Drop
+
+  const notFound = (campaignId: CampaignId) => new CampaignNotFound({ campaignId })
+  const unavailable = new Unavailable({ engine: "waiting-room", retryAfterSeconds: 1 })
+
+  const create = Effect.fn("CampaignAdmin.create")(function* (input: NewCampaign) {
+    const createdAtMs = yield* Clock.currentTimeMillis
+    const opensAtMs = instant(input.opensAt)
+    const closesAtMs = instant(input.closesAt)
+    if (closesAtMs !== null && closesAtMs <= Math.max(opensAtMs ?? 0, createdAtMs)) {
+      return yield* new ChangeRefused({ detail: "closesAt must be after opensAt, and in the future" })
+    }
+    const inserted = yield* sqlDown(
+      campaigns.insert({
+        id: input.id,
+        name: input.name,
+        stock: input.stock,
+        ratePerSecond: input.ratePerSecond,
+        opensAtMs,
+        closesAtMs,
+        paused: input.paused ?? false,
+        maxWaiting: input.maxWaiting ?? null,
+        createdAtMs,
+        ticketsExpireAtMs: ticketsExpireAtMs(closesAtMs, Math.max(createdAtMs, opensAtMs ?? 0)),
+        revision: 1,
+        generation: 0
+      })
+    )
+    if (!inserted) return yield* new CampaignExists({ campaignId: input.id })
+    yield* onSale.refresh
+    return yield* drop.campaign(input.id).pipe(Effect.catchTag("CampaignNotFound", () => Effect.fail(unavailable)))
+  })
+
+  const change = Effect.fn("CampaignAdmin.change")(function* (campaignId: CampaignId, patch: CampaignPatch) {
+    const changed = yield* sqlDown(campaigns.update(campaignId, (campaign) => decide(campaign, patch)))
+    if (Option.isNone(changed)) return yield* notFound(campaignId)
+    yield* onSale.refresh
+    yield* recovery.answered(campaignId, room.configure(changed.value))
+    return yield* drop.campaign(campaignId)
+  })
+
+  const reconcile = Effect.fn("CampaignAdmin.reconcile")(function* (campaignId: CampaignId) {
+    const before = yield* recovery.answered(campaignId, room.counters(campaignId))
+    const unsettled = new Set(
+      (yield* recovery.answered(campaignId, room.unsettled(campaignId, 1_000_000))).map(({ serial }) => serial)
+    )
+    let issued = 0
+    let late = 0
+    // Settling what is settled changes nothing, so every issuance is told to the room; what was unsettled before is counted as drift.
+    yield* issuances.all(campaignId).pipe(
+      Stream.grouped(500),
+      Stream.runForEach((rows) => {
+        const wins = rows.map(({ seq, serial, userId }): Win => ({ seq, serial, userId }))
+        issued += wins.length
+        late += wins.filter(({ serial }) => unsettled.has(serial)).length
+        return recovery.answered(campaignId, room.settle(campaignId, { issued: wins }))
+      }),
+      Effect.catchTag("SqlError", () => Effect.fail(new Unavailable({ engine: "sql", retryAfterSeconds: 1 })))
+    )
+    const after = yield* recovery.answered(campaignId, room.counters(campaignId))
+    const driftFound = Math.max(late, Math.abs(issued - before.issued))
+    return {
+      campaignId,
+      stock: after.stock,
+      issued,
+      issuing: after.issuing,
+      remaining: after.remaining,
+      dead: after.dead,
+      driftFound,
+      driftMended: driftFound - Math.min(driftFound, Math.abs(issued - after.issued))
+    }
+  })
+
+  return CampaignAdmin.of({ create, change, reconcile })
+})

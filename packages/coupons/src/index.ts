@@ -1,2 +1,7 @@
 export * from "./CampaignAdmin.ts"
+export * as Campaigns from "./Campaigns.ts"
 export * from "./Drop.ts"
+export * as Issuances from "./Issuances.ts"
+export * as Issuer from "./Issuer.ts"
+export * from "./Recovery.ts"
+export * as RoomKeeper from "./RoomKeeper.ts"

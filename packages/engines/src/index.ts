@@ -1,4 +1,8 @@
+export * as Batcher from "./Batcher.ts"
+export * from "./CrashPoint.ts"
+export * from "./DeadLetter.ts"
 export * from "./EventLog.ts"
+export * as EventLogSqlite from "./EventLogSqlite.ts"
 export * as MariaDb from "./MariaDb.ts"
 export * as Migrations from "./Migrations.ts"
 export * from "./Redis.ts"

@@ -1,0 +1,98 @@
+/**
+ * Moves the heads of all waiting rooms to their gates, and what comes out to the log.
+ *
+ * Any number of processes run it at once: the room decides how many may pass, so more of them only make it more likely that somebody
+ * asks in time. A process that dies between admitting and publishing loses nobody: the win stays with the room, which hands it out again.
+ */
+import { type Campaign, type CampaignId, CouponWonJson, winsTopic } from "@sluice/domain"
+import { crashPoint, EventLog, type EventLogError } from "@sluice/engines"
+import { Effect, Metric, Schedule, Schema, Stream } from "effect"
+import { type NotLoaded, WaitingRoom, type WaitingRoomError, type Win } from "./WaitingRoom.ts"
+
+/** Below the tenth of a second's worth that the room lets pass at once, so that no admission is lost to a late tick. */
+const tick = "50 millis"
+/** How often a room that can't admit anybody is asked again, in ticks. */
+const restingTicks = 5
+const admittedAtOnce = 1000
+
+const admitted = Metric.counter("sluice_admissions_total", { description: "users who passed to the gate", incremental: true })
+
+const encode = Schema.encodeSync(CouponWonJson)
+
+/** Brings wins to the log and tells the room. Sent twice is harmless: the issuer knows what it has issued. */
+export const publishWins = (
+  campaignId: CampaignId,
+  from: { readonly generation: number; readonly nowMs: number },
+  wins: ReadonlyArray<Win>
+) =>
+  Effect.gen(function* () {
+    if (wins.length === 0) return
+    const log = yield* EventLog
+    const room = yield* WaitingRoom
+    yield* log.publish(
+      winsTopic,
+      wins.map(({ seq, serial, userId }) => ({
+        key: userId,
+        value: encode({
+          type: "CouponWon",
+          version: 1,
+          campaignId,
+          generation: from.generation,
+          serial,
+          userId,
+          seq,
+          wonAtMs: from.nowMs
+        })
+      }))
+    )
+    yield* crashPoint("admission.published")
+    yield* room.acknowledge(campaignId, wins)
+  })
+
+export interface Options<R> {
+  /** What is on sale now. */
+  readonly campaigns: Effect.Effect<ReadonlyArray<Campaign>, never, R>
+  /** Asked when a room does not answer for its campaign. */
+  readonly rebuild: (campaignId: CampaignId) => Effect.Effect<void, never, R>
+}
+
+/** Runs for ever. Wins on their way to the log when it is interrupted stay with their room. */
+export const run = <R>(options: Options<R>) =>
+  Effect.gen(function* () {
+    const room = yield* WaitingRoom
+    const resting = new Map<CampaignId, number>()
+
+    const publish = (id: CampaignId, from: { readonly generation: number; readonly nowMs: number }, wins: ReadonlyArray<Win>) =>
+      publishWins(id, from, wins).pipe(
+        Effect.catch((error: EventLogError | NotLoaded | WaitingRoomError) =>
+          Effect.logWarning("wins stay with the room until the log takes them").pipe(
+            Effect.annotateLogs({ campaign: id, wins: wins.length, error: error._tag })
+          )
+        )
+      )
+
+    const admit = Effect.fnUntraced(function* (id: CampaignId) {
+      const rest = resting.get(id) ?? 0
+      if (rest > 0) {
+        resting.set(id, rest - 1)
+        return
+      }
+      const admission = yield* room.admit(id, admittedAtOnce)
+      if (!admission.active) resting.set(id, restingTicks - 1)
+      if (admission.wins.length === 0) return
+      yield* crashPoint("admission.admitted")
+      yield* Metric.update(Metric.withAttributes(admitted, { campaign: id }), admission.wins.length)
+      yield* Effect.forkScoped(publish(id, admission, admission.wins))
+    })
+
+    const guarded = (id: CampaignId) =>
+      admit(id).pipe(
+        Effect.catchTag("NotLoaded", () => options.rebuild(id)),
+        Effect.catchTag("WaitingRoomError", () => Effect.sync(() => resting.set(id, restingTicks)))
+      )
+
+    yield* Stream.fromSchedule(Schedule.spaced(tick)).pipe(
+      Stream.mapEffect(() => options.campaigns),
+      Stream.runForEach((campaigns) => Effect.forEach(campaigns, ({ id }) => guarded(id), { concurrency: 16, discard: true }))
+    )
+  }).pipe(Effect.scoped)
