@@ -1,0 +1,159 @@
+/**
+ * One room's row, and the rules that need nothing else: whether it runs, how many may pass, how fast it moves.
+ *
+ * The clock is the process's own. Where it went back nothing is granted for the time in between, and no instant that lies further ahead
+ * than it was ever set (a hold, a lease) is waited for.
+ */
+import { type Campaign, placesPerGeneration, stateOf } from "@sluice/domain"
+import type { Pace } from "./WaitingRoom.ts"
+
+/** The columns that any call may change, all of them saved together. */
+const columns = {
+  generation: "generation",
+  revision: "revision",
+  stock: "stock",
+  ratePerSecond: "rate_per_second",
+  opensAtMs: "opens_at_ms",
+  closesAtMs: "closes_at_ms",
+  paused: "paused",
+  maxWaiting: "max_waiting",
+  lastSeq: "last_seq",
+  lastSerial: "last_serial",
+  free: "free",
+  waiting: "waiting",
+  pending: "pending",
+  issued: "issued",
+  dead: "dead",
+  microTokens: "micro_tokens",
+  refilledAtMs: "refilled_at_ms",
+  holdMs: "hold_ms",
+  holdUntilMs: "hold_until_ms",
+  askedAtMs: "asked_at_ms",
+  meterFromMs: "meter_from_ms",
+  metered: "metered",
+  measuredRate: "measured_rate"
+} as const
+
+type Nullable = "opensAtMs" | "closesAtMs" | "maxWaiting" | "askedAtMs" | "meterFromMs" | "measuredRate"
+
+export type Room = { readonly id: number } & {
+  -readonly [K in keyof typeof columns]: K extends Nullable ? number | null : number
+}
+
+const names = Object.keys(columns) as ReadonlyArray<keyof typeof columns>
+
+export const selectRoom = `SELECT id, ${names.map((name) => `${columns[name]} AS "${name}"`).join(", ")} FROM room_campaigns WHERE campaign_id = ?`
+export const updateRoom = `UPDATE room_campaigns SET ${names.map((name) => `${columns[name]} = ?`).join(", ")} WHERE id = ?`
+export const roomParams = (room: Room) => [...names.map((name) => room[name]), room.id]
+
+export const remainingOf = (room: Room) => room.stock - room.lastSerial + room.free
+
+/** Whether an instant set `spanMs` ahead is still to come, by a clock that may have gone back since. */
+export const isAhead = (atMs: number, spanMs: number, nowMs: number) => nowMs < atMs && atMs - nowMs <= spanMs
+
+export const roomState = (room: Room, nowMs: number) =>
+  stateOf({ opensAtMs: room.opensAtMs, closesAtMs: room.closesAtMs, paused: room.paused === 1 }, remainingOf(room), nowMs)
+
+const isRunning = (room: Room, nowMs: number) =>
+  roomState(room, nowMs) === "open" && !isAhead(room.holdUntilMs, room.holdMs, nowMs)
+
+/** Whether a call to admit could let anybody pass as things stand. */
+export const isActive = (room: Room, nowMs: number) => isRunning(room, nowMs) && room.waiting > 0
+
+const micro = 1_000_000
+/** A tenth of a second's worth, and one at least. */
+const capacity = (room: Room) => Math.max(micro, room.ratePerSecond * (micro / 10))
+
+/** The bucket starts empty when the room opens or its hold ends, however long nobody asked. */
+const refill = (room: Room, nowMs: number) => {
+  if (!isAhead(room.holdUntilMs, room.holdMs, nowMs)) room.holdUntilMs = Math.min(room.holdUntilMs, nowMs)
+  const fromMs = Math.max(room.refilledAtMs, room.opensAtMs ?? 0, room.holdUntilMs)
+  const kept = fromMs > room.refilledAtMs || fromMs > nowMs ? 0 : room.microTokens
+  const elapsedMs = Math.min(Math.max(nowMs - fromMs, 0), 1_000)
+  room.microTokens = Math.min(capacity(room), kept + elapsedMs * room.ratePerSecond * (micro / 1_000))
+  room.refilledAtMs = nowMs
+}
+
+/** Takes what may pass now from the bucket. */
+export const takeTokens = (room: Room, limit: number, nowMs: number): number => {
+  if (!isRunning(room, nowMs)) return 0
+  refill(room, nowMs)
+  const count = Math.max(0, Math.min(Math.floor(room.microTokens / micro), room.waiting, remainingOf(room), limit))
+  room.microTokens -= count * micro
+  return count
+}
+
+export const emptyBucket = (room: Room, nowMs: number) => {
+  room.microTokens = 0
+  room.refilledAtMs = nowMs
+  room.meterFromMs = null
+  room.metered = 0
+  room.measuredRate = null
+}
+
+const unaskedMs = 3_000
+const windowMs = 2_000
+
+/** Notes that somebody asked and `admitted` passed; measures while there is always somebody to admit. */
+export const meter = (room: Room, admitted: number, nowMs: number) => {
+  const silent = room.askedAtMs === null || Math.abs(nowMs - room.askedAtMs) > unaskedMs
+  room.askedAtMs = nowMs
+  if (!isActive(room, nowMs)) {
+    room.meterFromMs = null
+    return
+  }
+  if (room.meterFromMs === null || silent || nowMs < room.meterFromMs) {
+    room.meterFromMs = nowMs
+    room.metered = 0
+    return
+  }
+  room.metered += admitted
+  const elapsedMs = nowMs - room.meterFromMs
+  if (elapsedMs < windowMs) return
+  room.measuredRate = (room.metered * 1_000) / elapsedMs
+  room.meterFromMs = nowMs
+  room.metered = 0
+}
+
+export const paceOf = (room: Room, nowMs: number): Pace => {
+  const asked = room.askedAtMs !== null && nowMs - room.askedAtMs < unaskedMs
+  const rate = Math.min(room.measuredRate ?? room.ratePerSecond, room.ratePerSecond)
+  return { nowMs, remaining: remainingOf(room), ratePerSecond: asked && rate > 0 && isRunning(room, nowMs) ? rate : null }
+}
+
+const define = (room: Room, campaign: Campaign) => {
+  room.revision = campaign.revision
+  room.stock = Math.max(room.stock, campaign.stock)
+  room.ratePerSecond = campaign.ratePerSecond
+  room.opensAtMs = campaign.opensAtMs
+  room.closesAtMs = campaign.closesAtMs
+  room.paused = campaign.paused ? 1 : 0
+  room.maxWaiting = campaign.maxWaiting
+}
+
+/** Takes over a newer definition of the same generation; tells whether there was anything to take. */
+export const redefine = (room: Room, campaign: Campaign, nowMs: number): boolean => {
+  if (campaign.generation !== room.generation || campaign.revision <= room.revision) return false
+  const resumed = room.paused === 1 && !campaign.paused
+  const rate = room.ratePerSecond
+  if (isRunning(room, nowMs)) refill(room, nowMs)
+  define(room, campaign)
+  if (resumed) emptyBucket(room, nowMs)
+  else if (rate !== room.ratePerSecond) {
+    room.microTokens = Math.min(room.microTokens, capacity(room))
+    room.meterFromMs = null
+    room.measuredRate = null
+  }
+  return true
+}
+
+/** Opens the room under a new generation, holding admission for `holdMs`. */
+export const open = (room: Room, campaign: Campaign, holdMs: number, nowMs: number) => {
+  if (campaign.revision >= room.revision) define(room, campaign)
+  emptyBucket(room, nowMs)
+  room.generation = campaign.generation
+  room.lastSeq = campaign.generation * placesPerGeneration
+  room.holdMs = holdMs
+  room.holdUntilMs = nowMs + holdMs
+  room.askedAtMs = null
+}
