@@ -1,5 +1,6 @@
 export * from "./CampaignAdmin.ts"
 export * as Campaigns from "./Campaigns.ts"
+export * from "./DeadLetters.ts"
 export * from "./Drop.ts"
 export * as Issuances from "./Issuances.ts"
 export * as Issuer from "./Issuer.ts"

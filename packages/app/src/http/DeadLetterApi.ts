@@ -1,0 +1,54 @@
+/** What was set aside, for the admin to look at and to bring back. */
+import { DeadLetterList, DeadLetters, DeadLetterTopic, ReplayReport } from "@sluice/coupons"
+import { type Unavailable, winsTopic } from "@sluice/domain"
+import { Effect, Schema } from "effect"
+import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Guard } from "./Guard.ts"
+import { api } from "./groups/documents.ts"
+import { Admin } from "./Identity.ts"
+import { problem } from "./Problems.ts"
+
+const unavailable = problem<Unavailable>("unavailable")
+
+const atMost = (maximum: number) => Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum }))
+
+const topic = DeadLetterTopic.pipe(Schema.withDecodingDefaultKey(Effect.succeed(winsTopic)))
+
+export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
+  .add(
+    HttpApiEndpoint.get("list", "/admin/dead-letters", {
+      query: { topic, limit: atMost(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed("100"))) },
+      success: DeadLetterList.annotate({ identifier: "DeadLetters" }),
+      error: unavailable
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List dead letters",
+        description: "Events that could not be applied, the oldest first, each with its reason; `total` counts all of them."
+      })
+    ),
+    HttpApiEndpoint.post("replay", "/admin/dead-letters/replay", {
+      query: { topic, limit: Schema.optionalKey(atMost(1_000_000)) },
+      success: ReplayReport.annotate({ identifier: "ReplayReport" }),
+      error: unavailable
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Replay dead letters",
+        description: "Brings them back to their topic, at least once each. Without `limit` all that are there now."
+      })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ title: "dead letters (admin)", description: "Events that were set aside." }))
+
+export const deadLetterApi = api.add(DeadLetterAdministration).middleware(Admin).middleware(Guard)
+
+export const layerDeadLetterApi = HttpApiBuilder.group(
+  deadLetterApi,
+  "dead-letters",
+  Effect.fnUntraced(function* (handlers) {
+    const deadLetters = yield* DeadLetters
+    return handlers.handleAll({
+      list: ({ query }) => deadLetters.list(query.topic, query.limit),
+      replay: ({ query }) => deadLetters.replay(query.topic, query.limit)
+    })
+  })
+)

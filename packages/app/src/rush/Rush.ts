@@ -1,0 +1,194 @@
+/**
+ * A rush: a crowd against a running Sluice, and the judgement whether the promises of the drop were kept. It needs nothing but the
+ * public HTTP interface, so it measures any deployment.
+ */
+import { CampaignView, type Coupon } from "@sluice/domain"
+import { Data, Effect, Schedule, Schema, type Scope } from "effect"
+import type { Answer, Client, NoAnswer } from "./Client.ts"
+import * as Clients from "./Client.ts"
+import { Crowd, type Progress, type User } from "./Crowd.ts"
+import { type Report, report } from "./Report.ts"
+import { type History, judge } from "./Verdict.ts"
+
+export interface RushOptions {
+  /** Base address, such as `http://127.0.0.1:8080`. */
+  readonly url: string
+  readonly campaignId: string
+  readonly users: number
+  /** Arrivals a second, on average. */
+  readonly perSecond: number
+  /** Names the users and fixes when they arrive: the same seed is the same crowd. */
+  readonly seed: number
+  /** By default what arrivals and stock need, and half a minute. */
+  readonly timeoutMs?: number
+  readonly listenShare?: number
+  readonly connections?: number
+}
+
+/** The rush could not start. */
+export class RushError extends Data.TaggedError("RushError")<{
+  readonly reason: "no_answer" | "no_campaign" | "not_sluice"
+  readonly message: string
+}> {}
+
+export interface Rush {
+  readonly progress: () => Progress
+  /** Waits for the end, asks what can be asked, and judges. */
+  readonly report: Effect.Effect<Report>
+  /** Stops and judges what was seen so far, with no further request. */
+  readonly soFar: Effect.Effect<Report>
+}
+
+/** How many users are asked at the end. */
+const sample = 2000
+const listeners = 1000
+const requestTimeoutMs = 15_000
+const graceMs = 30_000
+const pollMs = 200
+const polls = 10_000 / pollMs
+
+const isCampaign = Schema.is(CampaignView)
+
+const once = (client: Client, path: string) =>
+  Effect.callback<Answer | NoAnswer>((resume) => client.get(path, (answer) => resume(Effect.succeed(answer))))
+
+/** Asked again while the server is away or busy, for some seconds; undefined when there is no 200 in the end. */
+const ask = (client: Client, path: string): Effect.Effect<unknown> =>
+  once(client, path).pipe(
+    Effect.flatMap((answer) => {
+      if ("error" in answer || answer.status === 429 || answer.status >= 500) return Effect.fail("again")
+      return Effect.succeed(answer.status === 200 ? answer.body : undefined)
+    }),
+    Effect.retry(Schedule.spaced("500 millis").pipe(Schedule.upTo({ times: 10 }))),
+    Effect.catch(() => Effect.void)
+  )
+
+const campaignOf = (client: Client, { campaignId, url }: RushOptions): Effect.Effect<CampaignView, RushError> =>
+  Effect.flatMap(once(client, `/campaigns/${campaignId}`), (answer) => {
+    if ("error" in answer) {
+      return Effect.fail(new RushError({ reason: "no_answer", message: `No answer from ${url}: ${answer.error}` }))
+    }
+    if (answer.status === 200 && isCampaign(answer.body)) return Effect.succeed(answer.body)
+    return Effect.fail(
+      answer.status === 404
+        ? new RushError({ reason: "no_campaign", message: `There is no campaign ${campaignId} at ${url}` })
+        : new RushError({ reason: "not_sluice", message: `${url} answered ${answer.status}, which is no campaign` })
+    )
+  })
+
+/** Evenly spread over the list, so late users are asked as well as early ones. */
+const spreadOut = <A>(items: ReadonlyArray<A>, most: number): ReadonlyArray<A> =>
+  items.length <= most ? items : Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]!)
+
+const isCoupons = Schema.is(
+  Schema.Array(Schema.Struct({ campaignId: Schema.String, serial: Schema.Int, code: Schema.String, issuedAt: Schema.String }))
+)
+
+const couponsOf = (client: Client, campaignId: string, users: ReadonlyArray<User>) =>
+  Effect.map(
+    Effect.forEach(
+      users,
+      (user) => Effect.map(ask(client, `/users/${user.id}/coupons`), (coupons) => [user.id, coupons] as const),
+      { concurrency: 32 }
+    ),
+    (answers) => {
+      const coupons = new Map<string, ReadonlyArray<Coupon>>()
+      for (const [id, owned] of answers) {
+        if (isCoupons(owned))
+          coupons.set(
+            id,
+            owned.filter((coupon) => coupon.campaignId === campaignId)
+          )
+      }
+      return coupons
+    }
+  )
+
+/** Looks once more for those whom others have passed, as far as was seen: only who still waits now was really passed. */
+const lookAgain = (client: Client, crowd: Crowd, campaignId: string) => {
+  const last = crowd.users.reduce((most, user) => (user.state === "issued" ? Math.max(most, user.place ?? 0) : most), 0)
+  const open = crowd.users.filter(
+    (user) => user.endedAtMs === undefined && user.ticket !== undefined && (user.place ?? last) < last
+  )
+  return Effect.map(
+    Effect.forEach(
+      spreadOut(open, sample),
+      (user) =>
+        Effect.map(ask(client, `/campaigns/${campaignId}/tickets/${user.ticket}`), (view) =>
+          crowd.read(user, view) && user.state === "waiting" ? user.id : undefined
+        ),
+      { concurrency: 32 }
+    ),
+    (ids) => new Set(ids.filter((id) => id !== undefined))
+  )
+}
+
+/** The campaign once nothing is under way in it any more; it is given up on when nothing has moved for some seconds. */
+const settled = (client: Client, campaignId: string, isDone: (view: CampaignView) => boolean) =>
+  Effect.gen(function* () {
+    let patience = polls
+    let issued = -1
+    while (true) {
+      const view = yield* ask(client, `/campaigns/${campaignId}`)
+      if (!isCampaign(view)) return undefined
+      patience = view.issued > issued ? polls : patience - 1
+      issued = view.issued
+      if (patience === 0 || isDone(view)) return view
+      yield* Effect.sleep(pollMs)
+    }
+  })
+
+export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { campaignId, perSecond, seed, url, users } = options
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() => Clients.make(url, { connections: options.connections ?? 256, listeners, timeoutMs: requestTimeoutMs })),
+      (opened) => Effect.promise(opened.close)
+    )
+    const campaign = yield* campaignOf(client, options)
+    const neededMs = (users / perSecond + Math.min(users, campaign.remaining) / campaign.ratePerSecond) * 1000
+    const timeoutMs = options.timeoutMs ?? neededMs + graceMs
+    const crowd = new Crowd({ campaignId, users, perSecond, seed, listenShare: options.listenShare ?? 0, listeners }, client)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => crowd.start()),
+      () => Effect.sync(() => crowd.stop())
+    )
+
+    const isComplete = () => {
+      const { issued, others, soldOut } = crowd.progress()
+      return issued + others + soldOut === users
+    }
+    const nothingAsked = { campaign: undefined, coupons: new Map<string, never>(), stillWaiting: new Set<string>() }
+    const hadTime = () => isComplete() || timeoutMs >= neededMs + graceMs / 6
+    const judged = (asked: Pick<History, "campaign" | "coupons" | "stillWaiting">): Report => {
+      const stock = asked.campaign?.stock ?? campaign.stock
+      const verdicts = judge({ users: crowd.users, stock, hadTime: hadTime(), ...asked })
+      return report(crowd, { campaignId, url, seed, stock, complete: isComplete(), campaign: asked.campaign, verdicts })
+    }
+
+    return {
+      progress: () => crowd.progress(),
+      report: Effect.gen(function* () {
+        const ended = Effect.promise(() => crowd.ended)
+        yield* Effect.timeoutOption(ended, timeoutMs)
+        crowd.stop()
+        const { joined, waiting } = crowd.progress()
+        const atTheEnd = yield* settled(client, campaignId, ({ issuing, remaining, state, stock }) => {
+          const goesOn = hadTime() && state === "open" && remaining > 0 && (waiting > 0 || joined >= stock)
+          return issuing === 0 && !goesOn
+        })
+        const stillWaiting = yield* lookAgain(client, crowd, campaignId)
+        const issued = crowd.users.filter((user) => user.state === "issued")
+        const coupons = yield* couponsOf(client, campaignId, spreadOut(issued, sample))
+        return judged({ campaign: atTheEnd, coupons, stillWaiting })
+      }),
+      soFar: Effect.sync(() => {
+        crowd.stop()
+        return judged(nothingAsked)
+      })
+    }
+  })
+
+/** From start to verdict. */
+export const run = (options: RushOptions): Effect.Effect<Report, RushError> =>
+  Effect.scoped(Effect.flatMap(start(options), (rush) => rush.report))
