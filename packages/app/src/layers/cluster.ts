@@ -1,0 +1,29 @@
+/** Each port on its own servers: MariaDB, Redis, Kafka. Any number of processes, none of them special. */
+
+import { winsTopic } from "@sluice/domain"
+import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, Redis } from "@sluice/engines"
+import { WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import type { ClusterUrls } from "../Settings.ts"
+import { layerHealth } from "./health.ts"
+import { migrate } from "./migrations.ts"
+
+const health = layerHealth(
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const room = yield* WaitingRoom
+    const kafka = yield* Kafka
+    return { mariadb: sql`SELECT 1`, redis: room.ping, kafka: kafka.ping }
+  })
+)
+
+const topics = Layer.effectDiscard(EventLog.use((log) => log.ensureTopics([winsTopic, deadLetterTopic(winsTopic)])))
+
+export const layer = (urls: ClusterUrls) => {
+  const kafka = Kafka.layer({ brokers: urls.kafka })
+  const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
+  const room = WaitingRoomRedis.layer.pipe(Layer.provide(Redis.layer({ urls: urls.redis })))
+  const sql = migrate().pipe(Layer.provideMerge(MariaDb.layer({ url: urls.mariadb, maxConnections: 20 })))
+  return health.pipe(Layer.provideMerge(Layer.mergeAll(log, room, sql)))
+}

@@ -1,0 +1,19 @@
+/** Every port on one SQLite file in the data folder: nothing to install, one process. */
+
+import { join } from "node:path"
+import { EventLogSqlite, Sqlite } from "@sluice/engines"
+import { WaitingRoomSqlite } from "@sluice/waiting-room"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { lock } from "../DataDir.ts"
+import { layerHealth } from "./health.ts"
+import { migrate } from "./migrations.ts"
+
+const health = layerHealth(Effect.map(SqlClient.SqlClient, (sql) => ({ sqlite: sql`SELECT 1` })))
+
+export const layer = (dataDir: string) => {
+  const locked = Layer.effectDiscard(lock(dataDir))
+  const sql = Sqlite.layer({ filename: join(dataDir, "sluice.db") }).pipe(Layer.provide(locked))
+  const migrated = migrate({ "0050_waiting_room": WaitingRoomSqlite.waitingRoomMigration }).pipe(Layer.provideMerge(sql))
+  return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), health).pipe(Layer.provideMerge(migrated))
+}

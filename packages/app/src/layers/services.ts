@@ -1,0 +1,22 @@
+/** What the roles and the API stand on, over whichever engines there are. */
+import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
+import { type TicketKey, Tickets } from "@sluice/waiting-room"
+import { Effect, Layer } from "effect"
+import { sharedTicketKey } from "../Secrets.ts"
+import type { Settings } from "../Settings.ts"
+
+const tickets = ({ ticketKeys }: Settings) => {
+  const [first, ...rest] = ticketKeys
+  return first === undefined
+    ? Layer.unwrap(Effect.map(sharedTicketKey, (key: TicketKey) => Tickets.layer([key])))
+    : Tickets.layer([first, ...rest])
+}
+
+export const layer = (settings: Settings) =>
+  CampaignAdmin.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(Drop.layer, DeadLetters.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(Recovery.layer({ hold: settings.recoveryHold, drain: settings.recoveryDrain }), RoomKeeper.OnSale.layer)
+    ),
+    Layer.provideMerge(Layer.mergeAll(Campaigns.layer, Issuances.layer, tickets(settings)))
+  )
