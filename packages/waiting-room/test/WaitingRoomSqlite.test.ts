@@ -1,5 +1,6 @@
 import { Sqlite } from "@sluice/engines"
 import { waitingRoomSuite } from "@sluice/testkit/suites/waitingRoom"
+import { waitingRoomProperties } from "@sluice/testkit/suites/waitingRoomProperties"
 import { WaitingRoomSqlite } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
@@ -22,3 +23,4 @@ const lose = Effect.fnUntraced(function* (campaignId: string) {
 const engine = { elapse: (ms: number) => TestClock.adjust(ms), isVirtual: true, lose }
 
 waitingRoomSuite("SQLite", room, engine)
+waitingRoomProperties("SQLite", room, engine, { numRuns: 400 })
