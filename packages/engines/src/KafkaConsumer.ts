@@ -1,0 +1,227 @@
+/**
+ * One member of a consumer group, as a stream of batches.
+ *
+ * kafkajs hands over what it fetched of a partition and waits; from that the stream is given at most `maxBatch` events at a time, the
+ * next ones after the commit of those before, and heartbeats go on however long it takes. When the group rebalances, a batch in the
+ * stream's hands may still be finished and committed, for `rebalanceGrace`; one that is given up can't be committed any more and is
+ * delivered again, to whoever has its partition then. A member that has lost the brokers is made anew until it succeeds; only what no
+ * repetition can heal fails the stream.
+ */
+import { Duration, Effect, Queue, Random, Stream } from "effect"
+import type { Kafka as Client, EachBatchPayload, KafkaMessage } from "kafkajs"
+import { type Batch, EventLogError, type LoggedEvent } from "./EventLog.ts"
+import { atMost, isType, KafkaError } from "./Kafka.ts"
+
+export interface Options {
+  readonly topic: string
+  readonly group: string
+  readonly maxBatch: number
+  /** A member that has not been heard of for this long is dead, and its partitions go to others. */
+  readonly sessionTimeout: Duration.Duration
+  readonly rebalanceGrace: Duration.Duration
+  /** A member in which nothing at all happens for this long is made anew. */
+  readonly silenceTimeout: Duration.Duration
+  readonly prepare: Effect.Effect<void, KafkaError>
+}
+
+/** A batch in the hands of the stream, or waiting for it. */
+interface Handed {
+  readonly batch: Batch
+  readonly heartbeat: () => Promise<void>
+  readonly giveUp: (cause: unknown) => void
+  taken: boolean
+  settled: boolean
+}
+
+const text = (value: Buffer | string | null | undefined) => value?.toString() ?? ""
+
+export const toEvent = (topic: string, partition: number, message: KafkaMessage): LoggedEvent => ({
+  topic,
+  partition,
+  offset: message.offset,
+  key: text(message.key),
+  value: text(message.value),
+  headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, text([value].flat()[0])])),
+  atMs: Number(message.timestamp)
+})
+
+const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, onJoined: () => void) => {
+  const { group, maxBatch, topic } = options
+  const sessionMs = Duration.toMillis(options.sessionTimeout)
+  const graceMs = Duration.toMillis(options.rebalanceGrace)
+  const silenceMs = Duration.toMillis(options.silenceTimeout)
+  const consumer = client.consumer({
+    groupId: group,
+    allowAutoTopicCreation: false,
+    sessionTimeout: sessionMs,
+    heartbeatInterval: sessionMs / 6,
+    rebalanceTimeout: 2 * graceMs,
+    // The broker answers as soon as there is one event; this is how long it waits for it, and how long leaving may take.
+    maxWaitTimeInMs: 200,
+    minBytes: 1,
+    retry: {
+      initialRetryTime: 100,
+      maxRetryTime: 1000,
+      multiplier: 2,
+      factor: 0.5,
+      retries: 8,
+      restartOnFailure: async () => false
+    }
+  })
+  const held = new Set<Handed>()
+  let leaving = false
+  let rebalancing: unknown
+  let lastSign = Date.now()
+  let crashed: (cause: unknown) => void
+  const crash = new Promise<unknown>((resolve) => {
+    crashed = resolve
+  })
+
+  const disturb = (cause: unknown) => {
+    const mayFinish = isType(cause, "REBALANCE_IN_PROGRESS")
+    if (mayFinish && rebalancing !== undefined) return
+    if (mayFinish) rebalancing = cause
+    for (const handed of held) {
+      if (mayFinish && handed.taken) setTimeout(handed.giveUp, graceMs, cause).unref()
+      else handed.giveUp(cause)
+    }
+  }
+
+  /** Resolves when the events are committed, or no longer wanted; rejects when they are given up. */
+  const hand = (payload: EachBatchPayload, events: ReadonlyArray<LoggedEvent>) =>
+    new Promise<void>((resolve, reject) => {
+      const last = events.at(-1)!
+      const offsets = {
+        topics: [{ topic, partitions: [{ partition: last.partition, offset: String(BigInt(last.offset) + 1n) }] }]
+      }
+      const settle = (then: () => void) => {
+        if (handed.settled) return
+        handed.settled = true
+        held.delete(handed)
+        then()
+      }
+      const giveUp = (cause: unknown) => settle(() => (leaving ? resolve() : reject(cause)))
+      const commit = async () => {
+        if (handed.settled) return
+        try {
+          await payload.commitOffsetsIfNecessary(offsets)
+          payload.resolveOffset(last.offset)
+          settle(resolve)
+        } catch (cause) {
+          giveUp(cause)
+        }
+      }
+      const handed: Handed = {
+        batch: { events, commit: Effect.promise(commit) },
+        heartbeat: payload.heartbeat,
+        giveUp,
+        taken: false,
+        settled: false
+      }
+      held.add(handed)
+      Queue.offerUnsafe(queue, handed)
+    })
+
+  const eachBatch = async (payload: EachBatchPayload) => {
+    const { messages, partition } = payload.batch
+    for (let from = 0; from < messages.length && !leaving; from += maxBatch) {
+      if (rebalancing !== undefined) throw rebalancing
+      await hand(
+        payload,
+        messages.slice(from, from + maxBatch).map((message) => toEvent(topic, partition, message))
+      )
+    }
+    if (rebalancing !== undefined && !leaving) throw rebalancing
+  }
+
+  const watch = setInterval(() => {
+    for (const { heartbeat } of held) {
+      heartbeat().catch(disturb) // once for all: it is the member's, not the batch's
+      break
+    }
+    if (Date.now() - lastSign > silenceMs) crashed(new Error(`the consumer of ${topic} has fallen silent`))
+  }, sessionMs / 20)
+
+  const { CRASH, FETCH_START, GROUP_JOIN, HEARTBEAT } = consumer.events
+  const sign = () => {
+    lastSign = Date.now()
+  }
+  consumer.on(FETCH_START, sign)
+  consumer.on(HEARTBEAT, sign)
+  consumer.on(GROUP_JOIN, () => {
+    sign()
+    rebalancing = undefined
+    onJoined()
+  })
+  consumer.on(CRASH, ({ payload }) => crashed(payload.error))
+
+  const start = async () => {
+    await consumer.connect()
+    if (leaving) return
+    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    if (leaving) return
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 16, eachBatch })
+  }
+  const started = start().catch((cause) => crashed(cause))
+
+  return {
+    crash,
+    leave: async () => {
+      leaving = true
+      clearInterval(watch)
+      // Disconnected while it starts, it would connect again and stay.
+      const left = started.then(() => consumer.disconnect())
+      for (const handed of held) handed.giveUp(undefined)
+      await atMost(5000, left)
+    }
+  }
+}
+
+export const batches = (client: () => Client, options: Options): Stream.Stream<Batch, EventLogError> =>
+  Effect.gen(function* () {
+    const { group, topic } = options
+    const queue = yield* Queue.unbounded<Handed, EventLogError>()
+    let failures = 0
+
+    const member = options.prepare.pipe(
+      Effect.andThen(
+        Effect.acquireUseRelease(
+          Effect.sync(() =>
+            join(client(), options, queue, () => {
+              failures = 0
+            })
+          ),
+          ({ crash }) =>
+            Effect.flatMap(
+              Effect.promise(() => crash),
+              (cause) => Effect.fail(KafkaError.from(cause))
+            ),
+          ({ leave }) => Effect.promise(leave)
+        )
+      )
+    )
+
+    const forever = Effect.gen(function* () {
+      while (true) {
+        const error = yield* Effect.flip(member)
+        if (error.final) return yield* Queue.fail(queue, new EventLogError({ cause: error.cause }))
+        failures++
+        const log = failures === 1 ? Effect.logWarning : Effect.logDebug
+        yield* log("a consumer lost Kafka and joins again").pipe(
+          Effect.annotateLogs({ topic, group, reason: String(error.cause) })
+        )
+        yield* Effect.sleep(Math.min(100 * 2 ** failures, 3000) * (0.5 + (yield* Random.next) / 2))
+      }
+    })
+    yield* Effect.forkScoped(forever)
+
+    const next = Effect.gen(function* () {
+      while (true) {
+        const handed = yield* Queue.take(queue)
+        if (handed.settled) continue
+        handed.taken = true
+        return handed.batch
+      }
+    })
+    return Stream.fromEffectRepeat(next)
+  }).pipe(Stream.unwrap)
