@@ -1,1 +1,16 @@
 #!/usr/bin/env node
+/** The command sluice: subcommands, layers, run. */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import pkg from "../package.json" with { type: "json" }
+import { run } from "./commands/run.ts"
+import { serve } from "./commands/serve.ts"
+import { start } from "./commands/start.ts"
+
+const sluice = Command.make("sluice").pipe(
+  Command.withDescription("Takes more traffic than the servers behind it can, and loses nothing"),
+  Command.withSubcommands([serve, start])
+)
+
+run(sluice, { version: pkg.version })(process.argv.slice(2)).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

@@ -6,6 +6,7 @@ import { WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ClusterUrls } from "../Settings.ts"
+import { named } from "../StartError.ts"
 import { layerHealth } from "./health.ts"
 import { migrate } from "./migrations.ts"
 
@@ -22,8 +23,18 @@ const topics = Layer.effectDiscard(EventLog.use((log) => log.ensureTopics([winsT
 
 export const layer = (urls: ClusterUrls) => {
   const kafka = Kafka.layer({ brokers: urls.kafka })
-  const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
-  const room = WaitingRoomRedis.layer.pipe(Layer.provide(Redis.layer({ urls: urls.redis })))
-  const sql = migrate().pipe(Layer.provideMerge(MariaDb.layer({ url: urls.mariadb, maxConnections: 20 })))
+  const log = topics.pipe(
+    Layer.provideMerge(EventLogKafka.layer()),
+    Layer.provideMerge(kafka),
+    named(`SLUICE_KAFKA_BROKERS=${urls.kafka}`)
+  )
+  const room = WaitingRoomRedis.layer.pipe(
+    Layer.provide(Redis.layer({ urls: urls.redis })),
+    named("SLUICE_REDIS_URL (value not shown)")
+  )
+  const sql = migrate().pipe(
+    Layer.provideMerge(MariaDb.layer({ url: urls.mariadb, maxConnections: 20 })),
+    named("SLUICE_MARIADB_URL (value not shown)")
+  )
   return health.pipe(Layer.provideMerge(Layer.mergeAll(log, room, sql)))
 }

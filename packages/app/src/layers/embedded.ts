@@ -6,6 +6,7 @@ import { WaitingRoomSqlite } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { lock } from "../DataDir.ts"
+import { named } from "../StartError.ts"
 import { layerHealth } from "./health.ts"
 import { migrate } from "./migrations.ts"
 
@@ -15,5 +16,8 @@ export const layer = (dataDir: string) => {
   const locked = Layer.effectDiscard(lock(dataDir))
   const sql = Sqlite.layer({ filename: join(dataDir, "sluice.db") }).pipe(Layer.provide(locked))
   const migrated = migrate({ "0050_waiting_room": WaitingRoomSqlite.waitingRoomMigration }).pipe(Layer.provideMerge(sql))
-  return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), health).pipe(Layer.provideMerge(migrated))
+  return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), health).pipe(
+    Layer.provideMerge(migrated),
+    named(`SLUICE_DATA_DIR=${dataDir}`)
+  )
 }

@@ -1,0 +1,58 @@
+/**
+ * One process: its engines, its roles, and what it serves.
+ *
+ * Released from the top: readiness goes first, then the port, then requests in flight, then the roles, then the engines. What a role had
+ * under way and nobody was promised is taken up by the next process.
+ */
+import type { EventLog } from "@sluice/engines"
+import type { WaitingRoom } from "@sluice/waiting-room"
+import { Effect, Layer, Logger, References } from "effect"
+import type { SqlClient } from "effect/sql"
+import { adminKey } from "./DataDir.ts"
+import type { Health } from "./http/Health.ts"
+import type { HttpOptions } from "./http/Options.ts"
+import * as HttpServer from "./http/Server.ts"
+import * as cluster from "./layers/cluster.ts"
+import * as embedded from "./layers/embedded.ts"
+import * as services from "./layers/services.ts"
+import * as roles from "./roles/roles.ts"
+import type { Settings } from "./Settings.ts"
+import { named, type StartError } from "./StartError.ts"
+
+const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.")
+
+const httpOptions = Effect.fnUntraced(function* (settings: Settings) {
+  const key = settings.adminKey ?? (isLoopback(settings.host) ? yield* adminKey(settings.dataDir) : undefined)
+  const options: HttpOptions = {
+    host: settings.host,
+    port: settings.port,
+    adminKey: key,
+    userSecret: settings.userSecret,
+    userJwks: settings.userJwks,
+    userLimit: settings.userRate,
+    addressLimit: settings.addressRate,
+    trustedProxies: settings.trustedProxies,
+    maxConnections: settings.maxConnections,
+    ...(settings.maxStreams === undefined ? {} : { maxStreams: settings.maxStreams }),
+    drainGrace: settings.drainGrace
+  }
+  return options
+})
+
+const logger = ({ logFormat }: Settings) =>
+  Logger.layer([
+    Logger.withConsoleError({ pretty: Logger.formatSimple, json: Logger.formatJson, logfmt: Logger.formatLogFmt }[logFormat])
+  ])
+
+/** Everything a process of these settings is; gives the address at which it can be reached. */
+export const layer = (settings: Settings) =>
+  Layer.unwrap(
+    Effect.map(httpOptions(settings), (options) => {
+      const engines: Layer.Layer<SqlClient.SqlClient | WaitingRoom | EventLog | Health, StartError> =
+        settings.engines.kind === "embedded" ? embedded.layer(settings.dataDir) : cluster.layer(settings.engines)
+      const ready = services.layer(settings).pipe(Layer.provideMerge(engines))
+      const working = roles.layer(settings.roles).pipe(Layer.provideMerge(ready))
+      const http = settings.roles.includes("gateway") ? HttpServer.layer(options) : HttpServer.layerOperations(options)
+      return http.pipe(Layer.provideMerge(working))
+    })
+  ).pipe(named("can't start"), Layer.provide([logger(settings), Layer.succeed(References.MinimumLogLevel, settings.logLevel)]))
