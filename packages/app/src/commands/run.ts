@@ -1,0 +1,61 @@
+/**
+ * Runs the command line and gives every end its exit code: 0 fine, 1 failed, 2 wrong usage. What an error has to say goes to stderr, as
+ * text without a stack; only a defect is shown whole.
+ */
+import { Cause, Console, Data, Effect, Runtime } from "effect"
+import { CliError, CliOutput, Command } from "effect/cli"
+import { paint, plain } from "./Output.ts"
+
+/** The end of a command line that did not go well; everything was said already. */
+export class Exit extends Data.TaggedError("Exit")<{ readonly code: number }> {
+  override readonly [Runtime.errorReported] = false
+  override get [Runtime.errorExitCode](): number {
+    return this.code
+  }
+}
+
+const usage = 2
+
+const presenter = CliOutput.Presenter.of({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(
+          [...event.errors.map(({ message }) => problemLine(message)), `See \`${event.commandPath.join(" ")} --help\`.`].join(
+            "\n"
+          )
+        )
+      : CliOutput.defaultPresenter.present(event)
+})
+
+const problemLine = (message: string) => `${paint("red", "error:", process.stderr)} ${message.split("\n").map(plain).join("\n")}`
+
+const codeOf = (error: unknown): number | undefined => {
+  const code =
+    typeof error === "object" && error !== null && Runtime.errorExitCode in error ? error[Runtime.errorExitCode] : undefined
+  return typeof code === "number" ? code : undefined
+}
+
+/** The command line itself has shown these. */
+const isShown = (error: unknown) => typeof error === "object" && error !== null && CliError.getUserMessage(error) !== undefined
+
+const report = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+  if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
+  const error = Cause.squash(cause)
+  if (error instanceof Exit) return yield* error
+  if (CliError.isCliError(error) && error._tag === "ShowHelp") {
+    return error.errors.length === 0 ? undefined : yield* new Exit({ code: usage })
+  }
+  if (isShown(error)) return yield* new Exit({ code: codeOf(error) ?? 1 })
+  if (Cause.hasDies(cause)) yield* Console.error(Cause.pretty(cause))
+  else yield* Console.error(problemLine(error instanceof Error ? error.message : String(error)))
+  return yield* new Exit({ code: codeOf(error) ?? 1 })
+})
+
+/** `argv` without the program's own name. */
+export const run =
+  <Name extends string, Input, E, R, ContextInput>(
+    command: Command.Command<Name, Input, ContextInput, E, R>,
+    options: { readonly version: string }
+  ) =>
+  (argv: ReadonlyArray<string>): Effect.Effect<void, Exit, R | Command.Environment> =>
+    Command.runWith(command, options)(argv).pipe(Effect.provideService(CliOutput.Presenter, presenter), Effect.catchCause(report))
