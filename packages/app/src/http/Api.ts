@@ -1,0 +1,74 @@
+/**
+ * The contract: every group of endpoints that a gateway serves, one file and one group for each part of a scenario.
+ *
+ * A new group is a file in `groups/` with its endpoints on `api`, its handlers beside them, one line in `Api` and one in `layerHandlers`.
+ * The paths, the 404 and 405 answers, the metrics and the OpenAPI document follow from the endpoints.
+ */
+import { Layer } from "effect"
+import { HttpApi, OpenApi } from "effect/http-api"
+import version from "../../package.json" with { type: "json" }
+import { layerGuard } from "./Guard.ts"
+import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts"
+import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
+import { layerOperations, operationsApi } from "./groups/operations.ts"
+import { layerTickets, ticketsApi } from "./groups/tickets.ts"
+import { layerUsers, usersApi } from "./groups/users.ts"
+import { layerAdmin } from "./Identity.ts"
+import { codes } from "./Problems.ts"
+
+const rows = Object.entries(codes).map(([code, [status, title]]) => `| \`${code}\` | ${status} | ${title} |`)
+
+const description = `Sluice takes more traffic than the servers behind it can, and loses nothing.
+
+**Errors** have one shape everywhere, \`application/problem+json\` of RFC 9457: \`type\` (\`urn:sluice:problem:<code>\`), \`title\`, \`status\`,
+\`detail\`, \`code\` and, for bad input, \`errors\` with the path of each field and what was expected there. Every request may be answered 429
+with \`RateLimit\` headers or 503, both with \`Retry-After\`: wait that long and ask again.
+
+| code | status | meaning |
+| --- | --- | --- |
+${rows.join("\n")}
+
+**Input** is JSON of at most 16 KiB. Unknown fields are refused.`
+
+const securitySchemes = {
+  userToken: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "The token of a user, where `SLUICE_USER_SECRET` or `SLUICE_USER_JWKS` is set: its `sub` is the user id."
+  }
+}
+
+export const Api = HttpApi.make("sluice")
+  .addHttpApi(ticketsApi)
+  .addHttpApi(campaignsApi)
+  .addHttpApi(usersApi)
+  .addHttpApi(campaignAdminApi)
+  .addHttpApi(operationsApi)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Sluice",
+      version: version.version,
+      description,
+      license: { name: "MIT", identifier: "MIT" },
+      servers: [{ url: "/" }],
+      transform: (spec) => ({
+        ...spec,
+        components: { ...spec.components, securitySchemes: { ...spec.components.securitySchemes, ...securitySchemes } }
+      })
+    })
+  )
+
+/** Needs what the endpoints need: the services of the scenarios, and those that `Server` makes. */
+export const layerHandlers = Layer.mergeAll(
+  layerTickets,
+  layerCampaigns,
+  layerUsers,
+  layerCampaignAdmin.pipe(Layer.provide(layerAdmin)),
+  layerOperations
+).pipe(Layer.provide(layerGuard))
+
+/** What a process that is not a gateway serves. */
+export const OperationsApi = operationsApi
+
+export const layerOperationsHandlers = layerOperations.pipe(Layer.provide(layerGuard))

@@ -1,0 +1,13 @@
+/** Whether each engine that this process needs answers, as `/health/ready` shows it. A check is bounded in time and never fails. */
+import { Context, type Effect } from "effect"
+
+export interface EngineHealth {
+  readonly engine: string
+  readonly ok: boolean
+  readonly detail?: string
+  readonly milliseconds: number
+}
+
+export class Health extends Context.Service<Health, { readonly check: Effect.Effect<ReadonlyArray<EngineHealth>> }>()(
+  "sluice/Health"
+) {}

@@ -1,0 +1,129 @@
+/**
+ * How often one user or one address may ask: a token bucket each, in this process.
+ *
+ * Memory is bounded: the buckets live in two generations, and the older one is dropped when every bucket in it must be full again or when
+ * there are `maxKeys` in the younger. So under a flood of keys a bucket may be forgotten early, which only ever lets more through.
+ */
+import type { IncomingMessage } from "node:http"
+import { BlockList, isIP } from "node:net"
+import { Context, Effect } from "effect"
+import { type HttpOptions, HttpOptionsError, type RateLimit } from "./Options.ts"
+import { Problem } from "./Problems.ts"
+
+const maxKeys = 65_536
+
+export class Limiter {
+  readonly #name: string
+  readonly #limit: RateLimit
+  readonly #interval: number
+  readonly #tolerance: number
+  /** When each bucket will be full again, in milliseconds. */
+  #young = new Map<string, number>()
+  #old = new Map<string, number>()
+  #rotatedAt = 0
+
+  constructor(name: string, limit: RateLimit) {
+    this.#name = name
+    this.#limit = limit
+    this.#interval = 1000 / limit.perSecond
+    this.#tolerance = limit.burst * this.#interval
+  }
+
+  /** Takes one token, or tells how to go on. */
+  take(key: string, now: number): Problem | undefined {
+    if (now - this.#rotatedAt >= this.#tolerance || this.#young.size >= maxKeys) {
+      this.#old = now - this.#rotatedAt >= 2 * this.#tolerance ? new Map() : this.#young
+      this.#young = new Map()
+      this.#rotatedAt = now
+    }
+    const fullAt = this.#young.get(key) ?? this.#old.get(key) ?? now
+    const next = Math.max(fullAt, now) + this.#interval
+    if (next - now > this.#tolerance) return this.#refusal(next - now - this.#tolerance)
+    this.#young.set(key, next)
+    return undefined
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size
+  }
+
+  #refusal(waitMs: number): Problem {
+    const { perSecond, burst } = this.#limit
+    const seconds = String(Math.max(1, Math.ceil(waitMs / 1000)))
+    return new Problem({
+      code: "too_many_requests",
+      detail: `At most ${perSecond} requests a second for one ${this.#name}, ${burst} at once.`,
+      headers: {
+        "ratelimit-policy": `"${this.#name}";q=${burst};w=${Math.max(1, Math.ceil(burst / perSecond))}`,
+        ratelimit: `"${this.#name}";r=0;t=${seconds}`,
+        "retry-after": seconds
+      }
+    })
+  }
+}
+
+export class Limits extends Context.Service<
+  Limits,
+  {
+    readonly users: Limiter | undefined
+    readonly addresses: Limiter | undefined
+    readonly addressOf: (request: IncomingMessage) => string
+    /** Takes a token of a user. */
+    readonly user: (key: string) => Effect.Effect<void, Problem>
+  }
+>()("sluice/http/Limits") {}
+
+const family = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4")
+
+const blockList = (trusted: ReadonlyArray<string>) =>
+  Effect.try({
+    try: () => {
+      const list = new BlockList()
+      for (const entry of trusted) {
+        const [address = "", prefix] = entry.split("/")
+        if (prefix === undefined) list.addAddress(address, family(address))
+        else list.addSubnet(address, Number(prefix), family(address))
+      }
+      return list
+    },
+    catch: () =>
+      new HttpOptionsError({ option: "trustedProxies", message: "expected addresses or CIDR blocks, such as 10.0.0.0/8" })
+  })
+
+/** The last address that no trusted proxy has vouched for: what a client writes itself stands before it. */
+const addressOf = (trusted: BlockList) => (request: IncomingMessage) => {
+  let address = request.socket.remoteAddress ?? ""
+  const forwarded = request.headers["x-forwarded-for"]
+  if (typeof forwarded !== "string") return address
+  const hops = forwarded.split(",")
+  while (hops.length > 0 && trusted.check(address, family(address))) {
+    const hop = hops.pop()!.trim()
+    if (isIP(hop) === 0) break
+    address = hop
+  }
+  return address
+}
+
+const checked = (option: "userLimit" | "addressLimit", limit: RateLimit) =>
+  limit.perSecond > 0 && limit.burst >= 1
+    ? Effect.succeed(limit)
+    : Effect.fail(new HttpOptionsError({ option, message: "expected perSecond above 0 and burst of at least 1" }))
+
+export const makeLimits = Effect.fnUntraced(function* (options: HttpOptions) {
+  const users =
+    options.userLimit === false
+      ? undefined
+      : new Limiter("user", yield* checked("userLimit", options.userLimit ?? { perSecond: 20, burst: 100 }))
+  const addresses = options.addressLimit && new Limiter("address", yield* checked("addressLimit", options.addressLimit))
+  const trusted = options.trustedProxies ?? []
+  return Limits.of({
+    users,
+    addresses,
+    addressOf: trusted.length > 0 ? addressOf(yield* blockList(trusted)) : (request) => request.socket.remoteAddress ?? "",
+    user: (key) =>
+      Effect.suspend(() => {
+        const refusal = users?.take(key, performance.now())
+        return refusal === undefined ? Effect.void : Effect.fail(refusal)
+      })
+  })
+})

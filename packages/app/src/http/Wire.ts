@@ -1,0 +1,94 @@
+/**
+ * Answers written straight to a node response, and the headers that every answer carries, whoever writes it.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import type { TicketView } from "@sluice/domain"
+import { bodyLimit } from "./Input.ts"
+import { contentType, type ProblemFields, problemJson, statusOf } from "./Problems.ts"
+
+/** No script, style or frame but our own files, and no inline ones. */
+const csp = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
+/** For the page at /docs alone: it carries its script and its API document inline, and asks only this server. */
+export const docsCsp =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src data:; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+export const commonHeaders: ReadonlyArray<readonly [name: string, value: string]> = [
+  ["content-security-policy", csp],
+  ["x-content-type-options", "nosniff"],
+  ["referrer-policy", "no-referrer"],
+  ["cache-control", "no-store"]
+]
+
+const flat = (type: string) => ["content-type", type, "content-length", "0", ...commonHeaders.flat()]
+
+/** Reused for every answer: node reads it before `writeHead` returns. */
+const jsonHeaders = flat("application/json")
+const problemHeaders = flat(contentType)
+const lengthAt = jsonHeaders.indexOf("content-length") + 1
+
+export const ticketJson = (view: TicketView): string => JSON.stringify(view)
+
+export const sendJson = (res: ServerResponse, status: number, body: string): void => {
+  jsonHeaders[lengthAt] = String(Buffer.byteLength(body))
+  res.writeHead(status, jsonHeaders)
+  res.end(body)
+}
+
+export const sendProblem = (req: IncomingMessage, res: ServerResponse, problem: ProblemFields): void => {
+  if (res.destroyed || res.headersSent) return
+  const body = problemJson(problem)
+  const headers = problemHeaders.slice()
+  headers[lengthAt] = String(Buffer.byteLength(body))
+  for (const name in problem.headers) headers.push(name, problem.headers[name]!)
+  if (!req.complete && mayBeLong(req) && problem.headers?.connection === undefined) headers.push("connection", "close")
+  res.writeHead(statusOf(problem), headers)
+  res.end(body)
+}
+
+/** A body that nobody is going to read is only worth reading to its end when it is short. */
+const mayBeLong = (req: IncomingMessage): boolean =>
+  req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > bodyLimit
+
+/** For a request that never became one. */
+export const sendRawProblem = (socket: Socket, problem: ProblemFields, reason: string): void => {
+  const body = problemJson(problem)
+  const headers = [
+    ["content-type", contentType],
+    ["content-length", String(Buffer.byteLength(body))],
+    ...commonHeaders,
+    ["connection", "close"]
+  ]
+  socket.end(
+    `HTTP/1.1 ${statusOf(problem)} ${reason}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`
+  )
+}
+
+/** Bytes of all headers of a request together. */
+export const maxHeaderSize = 16 * 1024
+
+const broken: Record<string, readonly [ProblemFields, string]> = {
+  HPE_HEADER_OVERFLOW: [
+    { code: "headers_too_large", detail: `All headers together hold at most ${maxHeaderSize} bytes.` },
+    "Request Header Fields Too Large"
+  ],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [{ code: "body_too_large", detail: "The chunk extensions are too large." }, "Payload Too Large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [{ code: "request_timeout", detail: "The request took too long to arrive." }, "Request Timeout"]
+}
+
+const malformed: readonly [ProblemFields, string] = [{ code: "bad_request", detail: "This is not HTTP/1.1." }, "Bad Request"]
+
+/** What node could not read as a request. Where an answer has begun there is nothing left to say. */
+export const onClientError = (
+  error: Error & { readonly code?: string },
+  socket: Socket & { readonly _httpMessage?: unknown }
+): void => {
+  if (!socket.writable || error.code === "ECONNRESET" || socket._httpMessage) {
+    socket.destroy()
+    return
+  }
+  const [problem, reason] = broken[error.code ?? ""] ?? malformed
+  sendRawProblem(socket, problem, reason)
+}

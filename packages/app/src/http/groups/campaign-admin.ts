@@ -1,0 +1,79 @@
+/** What an operator does to a campaign. */
+import { CampaignAdmin } from "@sluice/coupons"
+import {
+  type CampaignExists,
+  type CampaignNotFound,
+  CampaignPatch,
+  type ChangeRefused,
+  NewCampaign,
+  ReconcileReport,
+  type Unavailable
+} from "@sluice/domain"
+import { Effect } from "effect"
+import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Guard, ofJsonBody } from "../Guard.ts"
+import { Admin } from "../Identity.ts"
+import { problem } from "../Problems.ts"
+import { api, Campaign, CampaignIdParam } from "./documents.ts"
+
+const params = { id: CampaignIdParam }
+const notFound = problem<CampaignNotFound>("campaign_not_found")
+const unavailable = problem<Unavailable>("unavailable")
+
+const Create = NewCampaign.annotate({
+  identifier: "NewCampaign",
+  description: "Without `opensAt` the campaign is open at once. A paused campaign lets users join and admits none.",
+  examples: [{ id: "spring-sale", name: "Spring sale", stock: 1000, ratePerSecond: 100, opensAt: "2026-11-24T12:00:00Z" }]
+})
+
+const Change = CampaignPatch.annotate({
+  identifier: "CampaignPatch",
+  description: "What is to change; `stock` only goes up.",
+  examples: [{ ratePerSecond: 200 }, { paused: true }]
+})
+
+const Report = ReconcileReport.annotate({
+  identifier: "ReconcileReport",
+  description: "What the waiting room and the issuances agreed on in the end, and in how many things they did not before."
+})
+
+export const CampaignAdministration = HttpApiGroup.make("campaign-admin")
+  .add(
+    HttpApiEndpoint.post("create", "/campaigns", {
+      payload: Create,
+      success: Campaign.pipe(HttpApiSchema.status(201)),
+      error: [...ofJsonBody, problem<CampaignExists | ChangeRefused>("campaign_exists", "change_refused"), unavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Create a campaign" })),
+    HttpApiEndpoint.patch("change", "/campaigns/:id", {
+      params,
+      payload: Change,
+      success: Campaign,
+      error: [...ofJsonBody, notFound, problem<ChangeRefused>("change_refused"), unavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Change a campaign" })),
+    HttpApiEndpoint.post("reconcile", "/campaigns/:id/reconcile", {
+      params,
+      success: Report,
+      error: [notFound, unavailable]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Reconcile a campaign",
+        description: "Holds the waiting room against the issuances in the database, the authority, and mends what differs."
+      })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ title: "campaigns (admin)", description: "Campaigns, for the admin." }))
+
+export const campaignAdminApi = api.add(CampaignAdministration).middleware(Admin).middleware(Guard)
+
+export const layerCampaignAdmin = HttpApiBuilder.group(
+  campaignAdminApi,
+  "campaign-admin",
+  Effect.fnUntraced(function* (handlers) {
+    const admin = yield* CampaignAdmin
+    return handlers.handleAll({
+      create: ({ payload }) => admin.create(payload),
+      change: ({ params, payload }) => admin.change(params.id, payload),
+      reconcile: ({ params }) => admin.reconcile(params.id)
+    })
+  })
+)

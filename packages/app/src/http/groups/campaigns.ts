@@ -1,0 +1,43 @@
+/** What is on sale, for everybody to see. */
+import { Drop } from "@sluice/coupons"
+import type { CampaignNotFound, Unavailable } from "@sluice/domain"
+import { Effect, Schema } from "effect"
+import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { EventStreams } from "../EventStreams.ts"
+import { Guard } from "../Guard.ts"
+import { problem } from "../Problems.ts"
+import { api, Campaign, CampaignIdParam, eventsOf } from "./documents.ts"
+
+const params = { id: CampaignIdParam }
+const unavailable = problem<Unavailable>("unavailable")
+const errors = [problem<CampaignNotFound>("campaign_not_found"), unavailable]
+
+export const Campaigns = HttpApiGroup.make("campaigns")
+  .add(
+    HttpApiEndpoint.get("list", "/campaigns", { success: Schema.Array(Campaign), error: unavailable }).annotateMerge(
+      OpenApi.annotations({ summary: "List all campaigns" })
+    ),
+    HttpApiEndpoint.get("get", "/campaigns/:id", { params, success: Campaign, error: errors }).annotateMerge(
+      OpenApi.annotations({ summary: "Get one campaign" })
+    ),
+    HttpApiEndpoint.get("watch", "/campaigns/:id/events", { params, success: eventsOf("Campaign"), error: errors }).annotateMerge(
+      OpenApi.annotations({ summary: "Watch a campaign's counters" })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ description: "Campaigns with their live counters." }))
+
+export const campaignsApi = api.add(Campaigns).middleware(Guard)
+
+export const layerCampaigns = HttpApiBuilder.group(
+  campaignsApi,
+  "campaigns",
+  Effect.fnUntraced(function* (handlers) {
+    const drop = yield* Drop
+    const streams = yield* EventStreams
+    return handlers.handleAll({
+      list: () => drop.campaigns,
+      get: ({ params }) => drop.campaign(params.id),
+      watch: ({ params, request }) => streams.answer(request, drop.watchCampaign(params.id))
+    })
+  })
+)

@@ -1,0 +1,58 @@
+/** What the groups have in common when they describe themselves. */
+import { CampaignId, CampaignView, TicketView, UserId } from "@sluice/domain"
+import { Schema } from "effect"
+import { HttpApi, HttpApiSchema } from "effect/http-api"
+import { parseOptions } from "../Input.ts"
+
+/** Every group is written against an API of its own under this name, so that it can be served with or without the others. */
+export const api = HttpApi.make("sluice").annotate(HttpApi.ParseOptions, parseOptions).annotate(HttpApi.HeadersParseOptions, {})
+
+export const CampaignIdParam = CampaignId.annotate({ description: "The id of the campaign.", examples: ["spring-sale"] })
+export const UserIdParam = UserId.annotate({ description: "The id of the user.", examples: ["u1"] })
+export const TicketParam = Schema.String.annotate({
+  description: "The ticket that joining gave.",
+  examples: ["eyJhbGciOiJIUzI1NiIsImtpZCI6ImExIn0.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"]
+})
+
+const ticket = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImExIn0.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
+
+export const Ticket = TicketView.annotate({
+  identifier: "Ticket",
+  description:
+    "Where a user stands. `waiting`: `position` is 1-based, `etaSeconds` is null when it can't be known. `issuing`: won, being written. " +
+    "`issued`: committed, with `serial` and `code`. `sold_out`, `left`, `closed`: over. `pollAfterMs` says when to look again; null: no need.",
+  examples: [
+    { ticket, state: "waiting", position: 1042, etaSeconds: 11, pollAfterMs: 2000 },
+    { ticket, state: "issued", position: null, etaSeconds: null, pollAfterMs: null, serial: 17, code: "SPRING-7K2M-9QXA" },
+    { ticket: null, state: "sold_out", position: null, etaSeconds: null, pollAfterMs: null }
+  ]
+})
+
+export const Campaign = CampaignView.annotate({
+  identifier: "Campaign",
+  description: "A campaign with its counters, taken in one step: always stock = remaining + issuing + issued + dead.",
+  examples: [
+    {
+      id: "spring-sale",
+      name: "Spring sale",
+      state: "open",
+      stock: 1000,
+      remaining: 640,
+      waiting: 52_311,
+      issuing: 12,
+      issued: 348,
+      dead: 0,
+      ratePerSecond: 100,
+      opensAt: "2026-11-24T12:00:00.000Z",
+      closesAt: null,
+      maxWaiting: null
+    }
+  ]
+})
+
+/** A stream of events, each with one value of the schema as its data. */
+export const eventsOf = (name: string) =>
+  Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })).annotate({
+    description: `Server-Sent Events: the data of each is one ${name} as JSON, the first at once, then one after each change.`,
+    examples: ['retry: 2000\n\ndata: {"state":"waiting","position":1042}\n\n']
+  })

@@ -1,0 +1,126 @@
+/** The waiting room as its users see it: join, look, watch, leave. */
+
+import { Drop } from "@sluice/coupons"
+import { type CampaignNotFound, isFinal, type JoinRefused, TicketInvalid, type Unavailable, UserId } from "@sluice/domain"
+import { Effect, Schema, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { EventStreams } from "../EventStreams.ts"
+import { Guard, ofJsonBody } from "../Guard.ts"
+import { Identity } from "../Identity.ts"
+import { Limits } from "../Limits.ts"
+import { problem } from "../Problems.ts"
+import { ticketJson } from "../Wire.ts"
+import { api, CampaignIdParam, eventsOf, Ticket, TicketParam } from "./documents.ts"
+
+export const Join = Schema.Struct({
+  userId: Schema.optionalKey(
+    UserId.annotate({
+      description: "Who joins. May be left out where users send a token of their own, and must be its `sub` if not."
+    })
+  )
+}).annotate({ identifier: "Join", examples: [{ userId: "u1" }] })
+
+const params = { id: CampaignIdParam, ticket: TicketParam }
+const lookErrors = [
+  problem<TicketInvalid>("ticket_invalid"),
+  problem<CampaignNotFound>("campaign_not_found"),
+  problem<Unavailable>("unavailable")
+]
+
+export const Tickets = HttpApiGroup.make("tickets")
+  .add(
+    HttpApiEndpoint.post("join", "/campaigns/:id/tickets", {
+      params: { id: CampaignIdParam },
+      payload: Join,
+      success: [Ticket.pipe(HttpApiSchema.status(202)), Ticket],
+      error: [
+        ...ofJsonBody,
+        problem("unauthorized"),
+        problem("forbidden"),
+        problem<CampaignNotFound>("campaign_not_found"),
+        problem<JoinRefused>("not_open", "closed", "full"),
+        problem<Unavailable>("unavailable")
+      ]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Join a campaign",
+        description:
+          "Gives the user a place in the waiting room: 202 for a new one, 200 for the one that the user has. Asking again never moves a " +
+          "user back. A sold-out campaign answers 200 with state `sold_out` and no ticket.",
+        override: { security: [{}, { userToken: [] }] }
+      })
+    ),
+    HttpApiEndpoint.get("look", "/campaigns/:id/tickets/:ticket", { params, success: Ticket, error: lookErrors }).annotateMerge(
+      OpenApi.annotations({ summary: "Look where a ticket stands", description: "Ask again after `pollAfterMs`." })
+    ),
+    HttpApiEndpoint.get("watch", "/campaigns/:id/tickets/:ticket/events", {
+      params,
+      success: eventsOf("Ticket"),
+      error: lookErrors
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Watch a ticket",
+        description:
+          "Ends after a final state (`issued`, `sold_out`, `left`, `closed`): close the connection then, or it is made again."
+      })
+    ),
+    HttpApiEndpoint.delete("leave", "/campaigns/:id/tickets/:ticket", {
+      params,
+      success: HttpApiSchema.NoContent,
+      error: lookErrors
+    }).annotateMerge(OpenApi.annotations({ summary: "Give a place up", description: "A coupon that is won stays won." }))
+  )
+  .annotateMerge(OpenApi.annotations({ description: "Places in the waiting room of a campaign." }))
+
+/** What a ticket can't be made of needs no look at its signature. */
+export const isTicketText = (text: string): boolean => {
+  if (text.length === 0 || text.length > 2048) return false
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    const isTokenCharacter =
+      (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 45 || c === 46 || c === 95
+    if (!isTokenCharacter) return false
+  }
+  return true
+}
+
+export const ticketsApi = api.add(Tickets).middleware(Guard)
+
+export const layerTickets = HttpApiBuilder.group(
+  ticketsApi,
+  "tickets",
+  Effect.fnUntraced(function* (handlers) {
+    const drop = yield* Drop
+    const identity = yield* Identity
+    const limits = yield* Limits
+    const streams = yield* EventStreams
+    /** Each request of a ticket counts against it, whatever it asks. */
+    const admit = (ticket: string) => (isTicketText(ticket) ? limits.user(ticket) : Effect.fail(new TicketInvalid()))
+    const json = (status: number, body: string) => HttpServerResponse.text(body, { status, contentType: "application/json" })
+
+    return handlers.handleAll({
+      join: Effect.fnUntraced(function* ({ params, payload, request }) {
+        const userId = yield* identity.user(request.headers.authorization, payload.userId)
+        yield* limits.user(userId)
+        const { isNew, view } = yield* drop.join(params.id, userId)
+        return json(isNew ? 202 : 200, ticketJson(view))
+      }),
+      look: Effect.fnUntraced(function* ({ params }) {
+        yield* admit(params.ticket)
+        return json(200, ticketJson(yield* drop.look(params.id, params.ticket)))
+      }),
+      watch: Effect.fnUntraced(function* ({ params, request }) {
+        yield* admit(params.ticket)
+        return yield* streams.answer(
+          request,
+          Stream.takeUntil(drop.watch(params.id, params.ticket), (view) => isFinal(view.state))
+        )
+      }),
+      leave: Effect.fnUntraced(function* ({ params }) {
+        yield* admit(params.ticket)
+        yield* drop.leave(params.id, params.ticket)
+      })
+    })
+  })
+)
