@@ -209,9 +209,7 @@ const make = Effect.gen(function* () {
     begin: (campaignId, owner, leaseMs) =>
       atomic((nowMs) => rebuild.begin(campaignId, owner, leaseMs, nowMs)).pipe(Effect.mapError(fail)),
     load: (campaignId, owner, part) =>
-      atomic((nowMs) => rebuild.load(campaignId, owner, part, nowMs)).pipe(
-        Effect.catchTag("SqlError", (cause) => Effect.fail(fail(cause)))
-      ),
+      atomic(() => rebuild.load(campaignId, owner, part)).pipe(Effect.catchTag("SqlError", (cause) => Effect.fail(fail(cause)))),
     finish: (campaign, owner, holdMs) =>
       atomic((nowMs) => rebuild.finish(campaign, owner, holdMs, nowMs)).pipe(
         Effect.catchTag("SqlError", (cause) => Effect.fail(fail(cause)))

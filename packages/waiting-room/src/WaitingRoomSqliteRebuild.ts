@@ -24,12 +24,6 @@ export const makeRebuild = (sql: SqlClient.SqlClient, places: ReturnType<typeof 
       (rows) => rows[0]
     )
 
-  const takeLease = (campaignId: CampaignId, owner: string, leaseMs: number, nowMs: number) => sql`
-    INSERT INTO room_rebuilds (campaign_id, owner, lease_ms, lease_until_ms)
-    VALUES (${campaignId}, ${owner}, ${leaseMs}, ${nowMs + leaseMs})
-    ON CONFLICT (campaign_id) DO UPDATE SET owner = excluded.owner, lease_ms = excluded.lease_ms,
-      lease_until_ms = excluded.lease_until_ms`
-
   const clear = Effect.fnUntraced(function* (campaignId: CampaignId) {
     yield* sql`DELETE FROM room_rebuild_wins WHERE campaign_id = ${campaignId}`
     yield* sql`DELETE FROM room_rebuild_free WHERE campaign_id = ${campaignId}`
@@ -37,27 +31,30 @@ export const makeRebuild = (sql: SqlClient.SqlClient, places: ReturnType<typeof 
 
   const begin = Effect.fnUntraced(function* (campaignId: CampaignId, owner: string, leaseMs: number, nowMs: number) {
     const lease = yield* leaseOf(campaignId)
-    const isHeld = lease !== undefined && isAhead(lease.leaseUntilMs, lease.leaseMs, nowMs)
-    if (isHeld && lease.owner !== owner) return false
-    if (!isHeld) yield* clear(campaignId)
-    yield* takeLease(campaignId, owner, leaseMs, nowMs)
+    if (lease?.owner !== owner) {
+      if (lease !== undefined && isAhead(lease.leaseUntilMs, lease.leaseMs, nowMs)) return false
+      yield* clear(campaignId)
+    }
+    yield* sql`
+      INSERT INTO room_rebuilds (campaign_id, owner, lease_ms, lease_until_ms)
+      VALUES (${campaignId}, ${owner}, ${leaseMs}, ${nowMs + leaseMs})
+      ON CONFLICT (campaign_id) DO UPDATE SET owner = excluded.owner, lease_ms = excluded.lease_ms,
+        lease_until_ms = excluded.lease_until_ms`
     return true
   })
 
-  const heldLease = Effect.fnUntraced(function* (campaignId: CampaignId, owner: string) {
+  const assertLease = Effect.fnUntraced(function* (campaignId: CampaignId, owner: string) {
     const lease = yield* leaseOf(campaignId)
-    if (lease?.owner === owner) return lease
+    if (lease?.owner === owner) return
     return yield* new WaitingRoomError({ cause: new Error(`the lease to rebuild ${campaignId} is lost`) })
   })
 
   const load = Effect.fnUntraced(function* (
     campaignId: CampaignId,
     owner: string,
-    part: { readonly issued: ReadonlyArray<Win>; readonly free: ReadonlyArray<number> },
-    nowMs: number
+    part: { readonly issued: ReadonlyArray<Win>; readonly free: ReadonlyArray<number> }
   ) {
-    const { leaseMs } = yield* heldLease(campaignId, owner)
-    yield* takeLease(campaignId, owner, leaseMs, nowMs)
+    yield* assertLease(campaignId, owner)
     yield* sql`
       INSERT INTO room_rebuild_wins (campaign_id, user_id, serial, seq)
       SELECT ${campaignId}, value ->> 0, value ->> 1, value ->> 2 FROM json_each(${triples(part.issued)}) WHERE true
@@ -100,7 +97,7 @@ export const makeRebuild = (sql: SqlClient.SqlClient, places: ReturnType<typeof 
   })
 
   const finish = Effect.fnUntraced(function* (campaign: Campaign, owner: string, holdMs: number, nowMs: number) {
-    yield* heldLease(campaign.id, owner)
+    yield* assertLease(campaign.id, owner)
     const room = yield* roomOf(campaign.id)
     if (room.generation >= campaign.generation) {
       return yield* new WaitingRoomError({

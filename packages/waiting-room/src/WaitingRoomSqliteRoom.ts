@@ -64,11 +64,11 @@ const micro = 1_000_000
 /** A tenth of a second's worth, and one at least. */
 const capacity = (room: Room) => Math.max(micro, room.ratePerSecond * (micro / 10))
 
-/** The bucket starts empty when the room opens or its hold ends, however long nobody asked. */
+/** Nothing is saved up while the room was not open or held, nor for more than a tenth of a second, nor for a clock that went back. */
 const refill = (room: Room, nowMs: number) => {
   if (!isAhead(room.holdUntilMs, room.holdMs, nowMs)) room.holdUntilMs = Math.min(room.holdUntilMs, nowMs)
   const fromMs = Math.max(room.refilledAtMs, room.opensAtMs ?? 0, room.holdUntilMs)
-  const kept = fromMs > room.refilledAtMs || fromMs > nowMs ? 0 : room.microTokens
+  const kept = fromMs > nowMs ? 0 : room.microTokens
   const elapsedMs = Math.min(Math.max(nowMs - fromMs, 0), 1_000)
   room.microTokens = Math.min(capacity(room), kept + elapsedMs * room.ratePerSecond * (micro / 1_000))
   room.refilledAtMs = nowMs
@@ -140,7 +140,6 @@ export const redefine = (room: Room, campaign: Campaign, nowMs: number): boolean
   define(room, campaign)
   if (resumed) emptyBucket(room, nowMs)
   else if (rate !== room.ratePerSecond) {
-    room.microTokens = Math.min(room.microTokens, capacity(room))
     room.meterFromMs = null
     room.measuredRate = null
   }
