@@ -20,9 +20,11 @@ export interface Options {
   readonly statementTimeout?: Duration.Input
 }
 
-const session =
+const session = [
+  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE', " +
-  "transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 5, time_zone = '+00:00'"
+    "innodb_lock_wait_timeout = 5, time_zone = '+00:00'"
+]
 
 /** The parts of a MariaDB URL as mysql2 takes them. */
 export const connectionOptions = (url: Redacted.Redacted) => {
@@ -137,7 +139,9 @@ const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.Sql
       (p) => Effect.callback<void>((resume) => p.end(() => resume(Effect.void)))
     )
     // Queued on the new connection before whatever it was opened for.
-    pool.on("connection", (c: Driver.PoolConnection) => c.query(session, (cause) => cause && c.destroy()))
+    pool.on("connection", (c: Driver.PoolConnection) => {
+      for (const statement of session) c.query(statement, (cause) => cause && c.destroy())
+    })
     const shared = connection(pool, timeout)
     yield* shared.executeUnprepared("SELECT 1", [], undefined)
     const transactionAcquirer = Effect.acquireRelease(

@@ -139,7 +139,7 @@ const make = Effect.gen(function* () {
       Effect.map(overdue(id, [limit, publishLeaseMs]), ([generation, nowMs, ...wins]) => ({
         generation: Number(generation),
         nowMs: Number(nowMs),
-        wins: wins.map((text) => winOf(String(text)))
+        wins: wins.map((text) => winOf(String(text))).sort((a, b) => a.serial - b.serial)
       })),
     settle: (id, { issued = [], dead = [] }) =>
       issued.length + dead.length === 0

@@ -21,7 +21,7 @@ export const winsRules = <R>(it: It<R>, engine: Engine<R>) => {
       assert.deepStrictEqual(first.wins, bySerial(first.wins))
       assert.strictEqual(first.wins.length, 5)
       const second = yield* overdue(4)
-      assert.deepStrictEqual(bySerial([...first.wins, ...second.wins]), wins.slice(0, 9))
+      assert.strictEqual(new Set([...first.wins, ...second.wins].map(({ serial }) => serial)).size, 9)
       yield* engine.elapse(publishLeaseMs + 50)
       assert.deepStrictEqual((yield* overdue()).wins, wins)
       assert.isEmpty((yield* overdue()).wins)

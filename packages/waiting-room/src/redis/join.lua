@@ -1,5 +1,6 @@
 -- ARGV: run, user...   Reply: now, remaining, pace, then code, a, b for each user (codes in WaitingRoomRedis.ts).
 if not loaded then return false end
+if #ARGV == 1 then return { now, remaining, pace() } end
 local won = redis.call('HMGET', S, unpack(ARGV, 2))
 local scores = redis.call('ZMSCORE', W, unpack(ARGV, 2))
 local waiting = redis.call('ZCARD', W)

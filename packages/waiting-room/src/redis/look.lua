@@ -1,31 +1,35 @@
 -- ARGV: run, then user, seq of each ticket.   Reply: as of join.
 if not loaded then return false end
+if #ARGV == 1 then return { now, remaining, pace() } end
 local users = {}
 for i = 2, #ARGV, 2 do users[#users + 1] = ARGV[i] end
 local won = redis.call('HMGET', S, unpack(users))
 local scores = redis.call('ZMSCORE', W, unpack(users))
-local reply = { now, remaining, pace() }
 
+-- First the places, then the ranks: who comes back in this call counts for all who travel in it.
+local places = {}
+for i, user in ipairs(users) do
+  if not won[i] then
+    local ticket, at = tonumber(ARGV[2 * i + 1]), tonumber(scores[i])
+    if ticket == at then
+      places[i] = at
+    elseif generation_of(ticket) < room.generation and (not at or ticket < at) then
+      -- A ticket of a time before the room was lost brings its place back; any other that is not the user's place was left.
+      redis.call('ZADD', W, ticket, user)
+      places[i] = ticket
+    end
+  end
+end
+
+local reply = { now, remaining, pace() }
 for i, user in ipairs(users) do
   local code, a, b = 7, 0, 0
   if won[i] then
     local serial, at = string.match(won[i], '^(%d+):(%d+)$')
     code, a, b = 2, tonumber(at), tonumber(serial)
-  else
-    local ticket, at = tonumber(ARGV[2 * i + 1]), tonumber(scores[i] or nil)
-    if ticket ~= at then
-      -- A ticket of a time before the room was lost brings its place back; any other that is not the user's place was left.
-      if generation_of(ticket) < room.generation and (not at or ticket < at) then
-        redis.call('ZADD', W, ticket, user)
-        at = ticket
-      else
-        at = nil
-      end
-    end
-    if closed then code = 5
-    elseif at and remaining <= 0 then code = 3
-    elseif at then code, a, b = 1, at, redis.call('ZRANK', W, user) + 1 end
-  end
+  elseif closed then code = 5
+  elseif places[i] and remaining <= 0 then code = 3
+  elseif places[i] then code, a, b = 1, places[i], redis.call('ZRANK', W, user) + 1 end
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = code, a, b
 end

@@ -1,0 +1,26 @@
+/**
+ * The real servers that the environment names, for tests that need them.
+ *
+ * `npm test` sets the names. Without them such a test is skipped where a person runs it by hand, and fails where CI does.
+ */
+const names = ["SLUICE_MARIADB_URL", "SLUICE_REDIS_URL", "SLUICE_KAFKA_BROKERS", "SLUICE_MONGODB_URL"] as const
+type Name = (typeof names)[number]
+
+/** Whether the servers are there; with CI=true a missing one is an error. */
+export const isLive = (): boolean => {
+  const missing = names.filter((name) => !process.env[name])
+  if (missing.length > 0 && process.env.CI === "true") throw new Error(`CI needs real servers: ${missing.join(", ")} not set`)
+  return missing.length === 0
+}
+
+export const liveUrl = (name: Name): string => {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run by \`npm test\`, or with the lines of \`npm run stack -- env\``)
+  return value
+}
+
+/** What a Sluice process needs to stand on them. */
+export const clusterEnv = (): Record<string, string> => ({
+  SLUICE_ENGINES: "cluster",
+  ...Object.fromEntries(names.map((name) => [name, liveUrl(name)]))
+})
