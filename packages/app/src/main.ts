@@ -4,7 +4,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Effect, Exit, Runtime } from "effect"
 import { Command } from "effect/cli"
 import pkg from "../package.json" with { type: "json" }
-import { run } from "./commands/run.ts"
+import { run, subcommands } from "./commands/index.ts"
 import { serve } from "./commands/serve.ts"
 import { start } from "./commands/start.ts"
 
@@ -16,7 +16,7 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
 
 const sluice = Command.make("sluice").pipe(
   Command.withDescription("Takes more traffic than the servers behind it can, and loses nothing"),
-  Command.withSubcommands([serve, start])
+  Command.withSubcommands([start, serve, ...subcommands])
 )
 
 run(sluice, { version: pkg.version })(process.argv.slice(2)).pipe(
