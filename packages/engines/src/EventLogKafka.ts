@@ -6,7 +6,7 @@
  * first published to or consumed; one that is missing when it is looked into is empty.
  */
 import { Clock, Duration, Effect, Layer } from "effect"
-import type { Cluster, KafkaMessage, TopicOffsets } from "kafkajs"
+import type { Broker, Cluster, KafkaMessage, TopicOffsets } from "kafkajs"
 import { EventLog, EventLogError, type LoggedEvent } from "./EventLog.ts"
 import { isType, Kafka, type KafkaError } from "./Kafka.ts"
 import * as Consumer from "./KafkaConsumer.ts"
@@ -20,6 +20,11 @@ export interface Options {
   readonly publishTimeout?: Duration.Input
   readonly sessionTimeout?: Duration.Input
   readonly rebalanceGrace?: Duration.Input
+}
+
+/** Left out of kafkajs's types. */
+interface Leavable {
+  readonly leaveGroup: (member: { readonly groupId: string; readonly memberId: string }) => Promise<unknown>
 }
 
 /** Where a group stands in a partition, and where the partition ends. */
@@ -114,6 +119,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
       if (missing.length === 0) return
       await admin.createTopics({ topics: missing.map((topic) => ({ topic, numPartitions: partitions, replicationFactor })) })
     })
+  /** A member that could not leave by itself would hold its partitions until its session has run out. */
+  const dismiss = (groupId: string, memberId: string) =>
+    kafka.cluster(async (cluster) => {
+      const coordinator: Broker & Partial<Leavable> = await cluster.findGroupCoordinator({ groupId })
+      await coordinator.leaveGroup?.({ groupId, memberId }).catch((cause: unknown) => {
+        if (!isType(cause, "UNKNOWN_MEMBER_ID")) throw cause
+      })
+    })
   const ensureTopics = (topics: ReadonlyArray<string>) => toError(createMissing(topics))
 
   const publisher = yield* Publisher.make({
@@ -128,7 +141,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
       sessionTimeout: Duration.fromInputUnsafe(options.sessionTimeout ?? "10 seconds"),
       rebalanceGrace: Duration.fromInputUnsafe(options.rebalanceGrace ?? "10 seconds"),
       silenceTimeout: Duration.seconds(60),
-      prepare: createMissing([consumer.topic])
+      prepare: (former) =>
+        Effect.andThen(createMissing([consumer.topic]), former === undefined ? Effect.void : dismiss(consumer.group, former))
     })
 
   const waiting = async (cluster: Cluster, topic: string, group: string, limit: number) => {

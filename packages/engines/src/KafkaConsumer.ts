@@ -21,7 +21,8 @@ export interface Options {
   readonly rebalanceGrace: Duration.Duration
   /** A member in which nothing at all happens for this long is made anew. */
   readonly silenceTimeout: Duration.Duration
-  readonly prepare: Effect.Effect<void, KafkaError>
+  /** Run before each joining, with the id of the member that was lost before. */
+  readonly prepare: (former: string | undefined) => Effect.Effect<void, KafkaError>
 }
 
 /** A batch in the hands of the stream, or waiting for it. */
@@ -45,7 +46,7 @@ export const toEvent = (topic: string, partition: number, message: KafkaMessage)
   atMs: Number(message.timestamp)
 })
 
-const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, onJoined: () => void) => {
+const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, onJoined: (memberId: string) => void) => {
   const { group, maxBatch, topic } = options
   const sessionMs = Duration.toMillis(options.sessionTimeout)
   const graceMs = Duration.toMillis(options.rebalanceGrace)
@@ -54,7 +55,7 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
     groupId: group,
     allowAutoTopicCreation: false,
     sessionTimeout: sessionMs,
-    heartbeatInterval: sessionMs / 6,
+    heartbeatInterval: sessionMs / 10,
     rebalanceTimeout: 2 * graceMs,
     // The broker answers as soon as there is one event; this is how long it waits for it, and how long leaving may take.
     maxWaitTimeInMs: 200,
@@ -148,10 +149,10 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
   }
   consumer.on(FETCH_START, sign)
   consumer.on(HEARTBEAT, sign)
-  consumer.on(GROUP_JOIN, () => {
+  consumer.on(GROUP_JOIN, ({ payload }) => {
     sign()
     rebalancing = undefined
-    onJoined()
+    onJoined(payload.memberId)
   })
   consumer.on(CRASH, ({ payload }) => crashed(payload.error))
 
@@ -182,15 +183,16 @@ export const batches = (client: () => Client, options: Options): Stream.Stream<B
     const { group, topic } = options
     const queue = yield* Queue.unbounded<Handed, EventLogError>()
     let failures = 0
+    let former: string | undefined
 
-    const member = options.prepare.pipe(
+    const joined = (memberId: string) => {
+      failures = 0
+      former = memberId
+    }
+    const member = Effect.suspend(() => options.prepare(former)).pipe(
       Effect.andThen(
         Effect.acquireUseRelease(
-          Effect.sync(() =>
-            join(client(), options, queue, () => {
-              failures = 0
-            })
-          ),
+          Effect.sync(() => join(client(), options, queue, joined)),
           ({ crash }) =>
             Effect.flatMap(
               Effect.promise(() => crash),

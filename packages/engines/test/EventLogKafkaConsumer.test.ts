@@ -49,7 +49,7 @@ const makeMember = () => {
       subscribe: async () => {},
       run: async ({ eachBatch }: { readonly eachBatch: typeof run }) => {
         run = eachBatch
-        member.emit("GROUP_JOIN")
+        member.emit("GROUP_JOIN", { memberId: "member" })
         member.joined()
       },
       disconnect: async () => void calls.push("disconnect")
@@ -68,6 +68,7 @@ const setup = Effect.gen(function* () {
       return member.consumer
     }
   } as unknown as Client
+  const formers: Array<string | undefined> = []
   const stream = Consumer.batches(() => client, {
     topic: "t",
     group: "g",
@@ -75,11 +76,11 @@ const setup = Effect.gen(function* () {
     sessionTimeout: Duration.millis(200),
     rebalanceGrace: Duration.millis(300),
     silenceTimeout: Duration.millis(2000),
-    prepare: Effect.void
+    prepare: (former) => Effect.sync(() => formers.push(former))
   })
   const handed = yield* Queue.unbounded<Batch>()
   const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, (batch) => Queue.offer(handed, batch)))
-  return { members, handed, fiber, member: yield* Queue.take(members) }
+  return { formers, members, handed, fiber, member: yield* Queue.take(members) }
 })
 
 const outcome = (promise: Promise<void>) =>
@@ -184,7 +185,7 @@ describe("KafkaConsumer", () => {
 
   it.live("makes the member anew when it crashed, and drops what the old one had fetched", () =>
     Effect.gen(function* () {
-      const { handed, member, members } = yield* setup
+      const { formers, handed, member, members } = yield* setup
       const done = member.fetched([1, 2])
       const batch = yield* Queue.take(handed)
       member.emit("CRASH", { error: new Error("broker gone") })
@@ -196,6 +197,7 @@ describe("KafkaConsumer", () => {
       yield* (yield* Queue.take(handed)).commit
       assert.strictEqual(yield* outcome(again), "returned")
       assert.deepStrictEqual(next.calls, ["commit 3", "resolve 2"])
+      assert.deepStrictEqual(formers, [undefined, "member"])
     })
   )
 
