@@ -109,13 +109,14 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
   it("Redis flushed in the middle of a drop: what was issued stays, nothing is sold twice, and all is sold", async () => {
     const all = await start("gateway,admission,issuer")
     const id = newId("lost")
-    await call(`${all.url}/campaigns`, "POST", { id, name: "Lost", stock: 200, ratePerSecond: 100, paused: true }, true)
+    await call(`${all.url}/campaigns`, "POST", { id, name: "Lost", stock: 200, ratePerSecond: 50, paused: true }, true)
     const members = await join([all.url], id, 400)
     await call(`${all.url}/campaigns/${id}`, "PATCH", { paused: false }, true)
     const waiting = waitForAll([all.url], id, members, 90_000)
     await eventually("50 issued", async () => (await view(all.url, id)).issued >= 50)
     await withRedis((redis) => redis.flushall())
     await waiting
+    assert.include(all.output(), "lost its state")
     const { broken } = await judge(all.url, id, 200, members)
     assert.deepStrictEqual(broken, [])
     await settledAs(all.url, id, 200)
