@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { createSigner } from "fast-jwt"
+import { vi } from "vitest"
 import { type TicketKey, Tickets } from "../src/index.ts"
 
 const older: TicketKey = { kid: "k1", secret: Redacted.make("first secret of at least 32 bytes") }
@@ -61,7 +62,22 @@ describe("Tickets", () => {
         assert.isUndefined(tickets.verifyUnsafe("c1", forgery), forgery.slice(0, 200))
         assert.strictEqual((yield* Effect.flip(tickets.verify("c1", forgery)))._tag, "TicketInvalid")
       }
-      assert.isUndefined(tickets.verifyUnsafe("c2", text), "of another campaign")
+      assert.deepStrictEqual(tickets.verifyUnsafe("c1", text), ticket)
+      assert.isUndefined(tickets.verifyUnsafe("c2", text), "of another campaign, also when it was just seen")
+    })
+  )
+
+  it.effect("a ticket that was verified a moment ago expires all the same", () =>
+    Effect.gen(function* () {
+      const tickets = yield* using([older])
+      const text = tickets.sign(ticket, Date.now() + 2000)
+      assert.deepStrictEqual(tickets.verifyUnsafe("c1", text), ticket)
+      vi.useFakeTimers({ now: Date.now() + 2001, toFake: ["Date"] })
+      try {
+        assert.isUndefined(tickets.verifyUnsafe("c1", text))
+      } finally {
+        vi.useRealTimers()
+      }
     })
   )
 })
