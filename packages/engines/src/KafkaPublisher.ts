@@ -73,14 +73,11 @@ const makeLane = (send: Send) => {
     const parts: Array<Part> = []
     let bytes = 0
     let events = 0
-    while (queue.length > 0) {
-      const part = queue[0]!
-      if (part.job.waiting) {
-        bytes += part.bytes
-        events += part.messages.length
-        if (parts.length > 0 && !fits(bytes, events)) break
-        parts.push(part)
-      }
+    for (let part = queue[0]; part !== undefined; part = queue[0]) {
+      bytes += part.bytes
+      events += part.messages.length
+      if (parts.length > 0 && !fits(bytes, events)) break
+      parts.push(part)
       queue.shift()
     }
     return parts

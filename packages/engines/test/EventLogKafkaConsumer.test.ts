@@ -59,29 +59,32 @@ const makeMember = () => {
   return member
 }
 
-const setup = Effect.gen(function* () {
-  const members = yield* Queue.unbounded<ReturnType<typeof makeMember>>()
-  const client = {
-    consumer: () => {
-      const member = makeMember()
-      member.joined = () => Queue.offerUnsafe(members, member)
-      return member.consumer
-    }
-  } as unknown as Client
-  const formers: Array<string | undefined> = []
-  const stream = Consumer.batches(() => client, {
-    topic: "t",
-    group: "g",
-    maxBatch: 2,
-    sessionTimeout: Duration.millis(200),
-    rebalanceGrace: Duration.millis(300),
-    silenceTimeout: Duration.millis(2000),
-    prepare: (former) => Effect.sync(() => formers.push(former))
+/** The stream's handler waits where `room` batches have not been taken from `handed`. */
+const setupWith = (room: number) =>
+  Effect.gen(function* () {
+    const members = yield* Queue.unbounded<ReturnType<typeof makeMember>>()
+    const client = {
+      consumer: () => {
+        const member = makeMember()
+        member.joined = () => Queue.offerUnsafe(members, member)
+        return member.consumer
+      }
+    } as unknown as Client
+    const formers: Array<string | undefined> = []
+    const stream = Consumer.batches(() => client, {
+      topic: "t",
+      group: "g",
+      maxBatch: 2,
+      sessionTimeout: Duration.millis(200),
+      rebalanceGrace: Duration.millis(1000),
+      silenceTimeout: Duration.millis(3000),
+      prepare: (former) => Effect.sync(() => formers.push(former))
+    })
+    const handed = yield* Queue.bounded<Batch>(room)
+    const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, (batch) => Queue.offer(handed, batch)))
+    return { formers, members, handed, fiber, member: yield* Queue.take(members) }
   })
-  const handed = yield* Queue.unbounded<Batch>()
-  const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, (batch) => Queue.offer(handed, batch)))
-  return { formers, members, handed, fiber, member: yield* Queue.take(members) }
-})
+const setup = setupWith(100)
 
 const outcome = (promise: Promise<void>) =>
   Effect.promise(() =>
@@ -139,6 +142,26 @@ describe("KafkaConsumer", () => {
       const again = member.fetched([3, 4])
       yield* (yield* Queue.take(handed)).commit
       assert.strictEqual(yield* outcome(again), "returned")
+    })
+  )
+
+  it.live("keeps nothing back that the stream has not taken when the group rebalances", () =>
+    Effect.gen(function* () {
+      const { handed, member } = yield* setupWith(1)
+      const done = [1, 2, 3].map((offset) => member.fetched([offset]))
+      member.heartbeat = () => Promise.reject(protocolError("REBALANCE_IN_PROGRESS"))
+      assert.strictEqual(yield* outcome(done[2]!), "REBALANCE_IN_PROGRESS")
+      for (const offset of [1, 2]) {
+        const batch = yield* Queue.take(handed)
+        assert.deepStrictEqual(values(batch.events), [`k:${offset}`])
+        yield* batch.commit
+        assert.strictEqual(yield* outcome(done[offset - 1]!), "REBALANCE_IN_PROGRESS")
+      }
+      assert.deepStrictEqual(member.calls, ["commit 2", "resolve 1", "commit 3", "resolve 2"])
+      member.heartbeat = () => Promise.resolve()
+      member.emit("GROUP_JOIN", { memberId: "member" })
+      void member.fetched([4])
+      assert.deepStrictEqual(values((yield* Queue.take(handed)).events), ["k:4"])
     })
   )
 

@@ -289,15 +289,27 @@ export const eventLogSuite = <E>(name: string, eventLog: Layer.Layer<EventLog, E
       })
     )
 
-    it.effect("peek looks into every partition, each in its order", () =>
+    it.effect("peek looks into every partition, the oldest first", () =>
       Effect.gen(function* () {
         const log = yield* EventLog
         const topic = yield* freshTopic
-        const all = Array.from({ length: 12 }, (_, i) => numbered(`k${i}`, 3)).flat()
-        yield* log.publish(topic, all)
+        const keys = Array.from({ length: 12 }, (_, i) => `k${i}`)
+        const moments = [0, 1, 2].map((n) => keys.flatMap((key) => numbered(key, 2, 2 * n)))
+        for (const events of moments) {
+          const now = Date.now()
+          yield* log.publish(topic, events)
+          yield* eventually(
+            Effect.sync(() => Date.now()),
+            (later) => later > now + 1
+          )
+        }
         const seen = yield* log.peek({ topic, group: "g", limit: 100 })
-        assert.deepStrictEqual(values(seen).sort(), values(all).sort())
         assertKeyOrder(seen)
+        for (const [n, events] of moments.entries()) {
+          assert.deepStrictEqual(values(seen.slice(24 * n, 24 * (n + 1))).sort(), values(events).sort())
+        }
+        const first = yield* log.peek({ topic, group: "g", limit: 24 })
+        assert.deepStrictEqual(values(first).sort(), values(moments[0]!).sort())
       })
     )
 
