@@ -3,7 +3,7 @@
  *
  * What every layer keeps:
  * - a publish that succeeded is durable and will be delivered; one that failed may or may not have been, so it can be sent again;
- * - events of one key are delivered in the order in which they were published;
+ * - events of one key are delivered in the order in which they were published; one that is delivered again may come late, never early;
  * - delivery is at least once: what a group has not committed when its consumer dies is delivered again, to any consumer of the group;
  * - a batch holds consecutive events of one partition; the next batch of a partition comes only after `commit` of the one before.
  * It does not promise exactly once, nor order between keys: consumers are idempotent.
@@ -29,7 +29,7 @@ export interface LoggedEvent {
 
 export interface Batch {
   readonly events: ReadonlyArray<LoggedEvent>
-  /** Marks these events as done for the group. Without it they are delivered again. */
+  /** Marks these events as done for the group. Without it they are delivered again; so they are, if the group took them away meanwhile. */
   readonly commit: Effect.Effect<void, EventLogError>
 }
 

@@ -56,7 +56,7 @@ interface Failure {
 
 const finalNames = new Set(["KafkaJSSASLAuthenticationError", "KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey"])
 const finalTypes =
-  /^(INVALID_(?!FETCH)|POLICY_VIOLATION|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_|MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE)|AUTHORIZATION_FAILED$/
+  /^(INVALID_(?!FETCH|REPLICATION)|POLICY_VIOLATION|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_|MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE)|AUTHORIZATION_FAILED$/
 
 /** The error and those it came from. */
 const chain = (error: unknown): ReadonlyArray<Failure> => {

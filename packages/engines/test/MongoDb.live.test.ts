@@ -1,23 +1,24 @@
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { MongoDb } from "@sluice/engines"
-import { Config, Effect, Layer } from "effect"
+import { isLive, liveUrl } from "@sluice/testkit/live"
+import { Effect, Layer, Redacted } from "effect"
 
-const live = Layer.unwrap(Effect.map(Config.Redacted("SLUICE_MONGODB_URL"), (url) => MongoDb.layer({ url })))
+const live = Layer.unwrap(Effect.sync(() => MongoDb.layer({ url: Redacted.make(liveUrl("SLUICE_MONGODB_URL")) })))
 
-describe("MongoDb", () => {
+describe.runIf(isLive())("MongoDb", () => {
   it.live("answers, and writes to a majority", () =>
     Effect.gen(function* () {
-      const { client, db, ping, run } = yield* MongoDb
+      const { client, ping, run } = yield* MongoDb
       yield* ping
       assert.strictEqual(client.options.writeConcern?.w, "majority")
       const name = `test-${randomUUID()}`
-      yield* Effect.addFinalizer(() => Effect.promise(() => db.dropCollection(name)))
-      yield* run((opened) => opened.collection<{ _id: string; n: number }>(name).insertOne({ _id: "a", n: 1 }))
-      assert.deepStrictEqual(yield* run((opened) => opened.collection<{ _id: string; n: number }>(name).findOne({ _id: "a" })), {
-        _id: "a",
-        n: 1
-      })
+      const found = run(async (db) => {
+        const documents = db.collection<{ _id: string; n: number }>(name)
+        await documents.insertOne({ _id: "a", n: 1 })
+        return documents.findOne({ _id: "a" })
+      }).pipe(Effect.ensuring(Effect.ignore(run((db) => db.dropCollection(name)))))
+      assert.deepStrictEqual(yield* found, { _id: "a", n: 1 })
     }).pipe(Effect.provide(live))
   )
 })
