@@ -57,7 +57,7 @@ const make = (options: Options) =>
     const running = new Map<CampaignId, Deferred.Deferred<void, CampaignNotFound | Unavailable>>()
 
     const unavailable = (engine: string) => () => new Unavailable({ engine, retryAfterSeconds: 1 })
-    const roomDown = Effect.mapError(unavailable("waiting-room"))
+    const roomDown = <A, E>(ask: Effect.Effect<A, E>) => Effect.mapError(ask, unavailable("waiting-room"))
     const sqlDown = Effect.mapError((_: SqlError.SqlError) => unavailable("sql")())
 
     const drained = log.lag(winsTopic, issuerGroup).pipe(
@@ -78,21 +78,46 @@ const make = (options: Options) =>
             next++
           }
           return Effect.andThen(
-            room.begin(campaign.id, owner, leaseMs),
             Effect.forEach(slices(free, 5000), (part) => room.load(campaign.id, owner, { issued: [], free: part }), {
               discard: true
-            })
-          ).pipe(Effect.andThen(room.load(campaign.id, owner, { issued, free: [] })))
+            }),
+            room.load(campaign.id, owner, { issued, free: [] })
+          )
         })
       )
     })
 
+    /** Whether the room answers, and under the generation that the campaign is in: somebody else may have been faster. */
+    const isWhole = ({ generation, id }: Campaign) =>
+      room.overdue(id, 0).pipe(
+        Effect.map((answer) => answer.generation === generation),
+        Effect.catchTag("NotLoaded", () => Effect.succeed(false)),
+        roomDown
+      )
+
+    const find = (campaignId: CampaignId) =>
+      Effect.flatMap(sqlDown(campaigns.find(campaignId)), (found) =>
+        Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(new CampaignNotFound({ campaignId }))
+      )
+
+    /** Takes the lease, or waits for whoever has it: false when the room is whole again. */
+    const leased = (campaignId: CampaignId, owner: string) =>
+      Effect.gen(function* () {
+        if (yield* roomDown(room.begin(campaignId, owner, leaseMs))) return true
+        if (yield* isWhole(yield* find(campaignId))) return false
+        return yield* new StillBusy()
+      }).pipe(
+        Effect.retry({ while: (error) => error._tag === "StillBusy", schedule: Schedule.spaced("25 millis") }),
+        Effect.catchTag("StillBusy", () => Effect.fail(unavailable("waiting-room")()))
+      )
+
     const rebuild = Effect.fn("Recovery.rebuild")(function* (campaignId: CampaignId) {
-      const found = yield* sqlDown(campaigns.find(campaignId))
-      if (Option.isNone(found)) return yield* new CampaignNotFound({ campaignId })
+      yield* find(campaignId)
       const owner = randomUUID()
-      if (!(yield* roomDown(room.begin(campaignId, owner, leaseMs)))) return yield* unavailable("waiting-room")()
-      const isFirst = found.value.generation === 0
+      if (!(yield* leased(campaignId, owner))) return
+      const found = yield* find(campaignId)
+      if (yield* isWhole(found)) return
+      const isFirst = found.generation === 0
       if (!isFirst) {
         yield* Effect.logWarning("the waiting room has lost its state: rebuilding").pipe(
           Effect.annotateLogs({ campaign: campaignId })

@@ -3,7 +3,7 @@
  * looked up, and settled or published again. What a process left undone when it died ends here.
  */
 import type { Campaign, CampaignId } from "@sluice/domain"
-import { Admission, WaitingRoom } from "@sluice/waiting-room"
+import { Admission, NotLoaded, WaitingRoom } from "@sluice/waiting-room"
 import { Context, Effect, Layer, Ref, Schedule, Stream } from "effect"
 import { Campaigns } from "./Campaigns.ts"
 import { Issuances } from "./Issuances.ts"
@@ -60,8 +60,10 @@ export const run = Effect.gen(function* () {
     configured.set(campaign.id, version)
   })
 
-  const sweep = Effect.fnUntraced(function* (id: CampaignId) {
+  const sweep = Effect.fnUntraced(function* ({ generation, id }: Campaign) {
     const overdue = yield* room.overdue(id, sweepAtOnce)
+    // Somebody fenced it and did not finish: nothing that it gives would be issued.
+    if (overdue.generation < generation) return yield* new NotLoaded({ campaignId: id })
     if (overdue.wins.length === 0) return
     const written = new Map(
       (yield* issuances.bySerial(
@@ -79,7 +81,7 @@ export const run = Effect.gen(function* () {
   })
 
   const keep = (campaign: Campaign) =>
-    Effect.andThen(configure(campaign), sweep(campaign.id)).pipe(
+    Effect.andThen(configure(campaign), sweep(campaign)).pipe(
       Effect.catchTag("NotLoaded", () => recovery.ensure(campaign.id)),
       Effect.catch((error) =>
         Effect.logDebug("a room could not be kept in step; it will be tried again").pipe(

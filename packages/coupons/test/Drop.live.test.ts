@@ -1,12 +1,12 @@
 import { winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, Migrations, Redis } from "@sluice/engines"
-import { isLive, liveUrl } from "@sluice/testkit/live"
+import { liveUrl, whenLive } from "@sluice/testkit/live"
 import { dropSuite } from "@sluice/testkit/suites/drop"
 import { WaitingRoomRedis } from "@sluice/waiting-room"
 import { Effect, Layer, Redacted } from "effect"
 import { Campaigns, Issuances } from "../src/index.ts"
 
-if (isLive()) {
+await whenLive(() => {
   const redis = Redis.layer({ urls: [Redacted.make(liveUrl("SLUICE_REDIS_URL"))] })
   const engines = Layer.mergeAll(
     WaitingRoomRedis.layer.pipe(Layer.provideMerge(redis)),
@@ -26,4 +26,4 @@ if (isLive()) {
       yield* call("DEL", ...keys)
     }).pipe(Effect.provide(redis))
   )
-}
+})

@@ -3,6 +3,8 @@
  *
  * `npm test` sets the names. Without them such a test is skipped where a person runs it by hand, and fails where CI does.
  */
+import { describe, it } from "vitest"
+
 const names = ["SLUICE_MARIADB_URL", "SLUICE_REDIS_URL", "SLUICE_KAFKA_BROKERS", "SLUICE_MONGODB_URL"] as const
 type Name = (typeof names)[number]
 
@@ -11,6 +13,12 @@ export const isLive = (): boolean => {
   const missing = names.filter((name) => !process.env[name])
   if (missing.length > 0 && process.env.CI === "true") throw new Error(`CI needs real servers: ${missing.join(", ")} not set`)
   return missing.length === 0
+}
+
+/** Declares a suite that needs the servers; without them, one skipped test that says so. */
+export const whenLive = async (suite: () => void | Promise<void>): Promise<void> => {
+  if (isLive()) await suite()
+  else describe.skip("needs real servers: run it by `npm test`", () => it("was not run", () => {}))
 }
 
 export const liveUrl = (name: Name): string => {

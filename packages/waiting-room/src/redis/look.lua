@@ -7,17 +7,16 @@ local won = redis.call('HMGET', S, unpack(users))
 local scores = redis.call('ZMSCORE', W, unpack(users))
 
 -- First the places, then the ranks: who comes back in this call counts for all who travel in it.
-local places = {}
+local place = {}
 for i, user in ipairs(users) do
   if not won[i] then
-    local ticket, at = tonumber(ARGV[2 * i + 1]), tonumber(scores[i])
-    if ticket == at then
-      places[i] = at
-    elseif generation_of(ticket) < room.generation and (not at or ticket < at) then
+    local ticket, at = tonumber(ARGV[2 * i + 1]), place[user] or tonumber(scores[i])
+    if ticket ~= at and generation_of(ticket) < room.generation and (not at or ticket < at) then
       -- A ticket of a time before the room was lost brings its place back; any other that is not the user's place was left.
       redis.call('ZADD', W, ticket, user)
-      places[i] = ticket
+      at = ticket
     end
+    place[user] = at
   end
 end
 
@@ -28,8 +27,9 @@ for i, user in ipairs(users) do
     local serial, at = string.match(won[i], '^(%d+):(%d+)$')
     code, a, b = 2, tonumber(at), tonumber(serial)
   elseif closed then code = 5
-  elseif places[i] and remaining <= 0 then code = 3
-  elseif places[i] then code, a, b = 1, places[i], redis.call('ZRANK', W, user) + 1 end
+  elseif place[user] == tonumber(ARGV[2 * i + 1]) then
+    if remaining <= 0 then code = 3 else code, a, b = 1, place[user], redis.call('ZRANK', W, user) + 1 end
+  end
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = code, a, b
 end
