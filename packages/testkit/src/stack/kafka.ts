@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { dataOf, folder, type Record } from "./checkout.ts"
 import { cached, type Sums, type Tell, tool } from "./packages.ts"
 import { run } from "./processes.ts"
-import type { Server } from "./server.ts"
+import { addressesOfUrl, type Server } from "./server.ts"
 
 const version = "4.1.0"
 
@@ -88,11 +88,7 @@ export const kafka: Server = {
   title: "Apache Kafka",
   variable: "SLUICE_KAFKA_BROKERS",
   valueOf: ({ port }) => `127.0.0.1:${port}`,
-  addressesOf: (value) =>
-    value.split(",").map((broker) => {
-      const colon = broker.lastIndexOf(":")
-      return { host: broker.slice(0, colon).trim(), port: Number(broker.slice(colon + 1)) }
-    }),
+  addressesOf: addressesOfUrl(9092),
   ask: async ({ port }) => {
     hideNegativeTimeoutWarning()
     const { Kafka, logLevel } = await import("kafkajs")

@@ -3,7 +3,7 @@
  * whose name begins with `sluice_`; `root` has the same password, for tests of what only an administrator can do.
  */
 
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { mkdir, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -27,7 +27,7 @@ CREATE DATABASE IF NOT EXISTS sluice;
 CREATE USER IF NOT EXISTS 'sluice'@'%', 'root'@'127.0.0.1';
 ALTER USER 'sluice'@'%' IDENTIFIED BY '${password}', 'root'@'127.0.0.1' IDENTIFIED BY '${password}';
 GRANT ALL PRIVILEGES ON sluice.* TO 'sluice'@'%';
-GRANT ALL PRIVILEGES ON \`sluice\\_%\`.* TO 'sluice'@'%';
+${readFileSync(join(import.meta.dirname, "mariadb.sql"), "utf8")}
 GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 `
 

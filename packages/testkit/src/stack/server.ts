@@ -23,7 +23,7 @@ export interface Server {
   readonly prepare: (record: Record, tell: Tell) => Promise<Command>
 }
 
-/** The addresses of a URL, which may name several hosts. */
+/** The addresses in a URL, or in a bare list of hosts. */
 export const addressesOfUrl =
   (defaultPort: number) =>
   (value: string): ReadonlyArray<Address> =>

@@ -1,0 +1,46 @@
+import { randomUUID } from "node:crypto"
+import { Redis, type RedisError } from "@sluice/engines"
+import { isLive, liveUrl } from "@sluice/testkit/live"
+import { env, names, restart, servers, status, stop } from "@sluice/testkit/stack/index"
+import { Effect, Redacted } from "effect"
+import { assert, describe, it } from "vitest"
+
+const onRedis = <A>(use: (redis: Redis["Service"]) => Effect.Effect<A, RedisError>): Promise<A> =>
+  Effect.runPromise(
+    Redis.use(use).pipe(Effect.provide(Redis.layer({ urls: [Redacted.make(liveUrl("SLUICE_REDIS_URL"))] })), Effect.scoped)
+  )
+
+describe.runIf(isLive())("the stack", () => {
+  it("has all four servers up, where the variables say", async () => {
+    const all = await status()
+    assert.deepStrictEqual(
+      all.map(({ name, up }) => ({ name, up })),
+      names.map((name) => ({ name, up: true }))
+    )
+    for (const [variable, value] of Object.entries(env())) assert.strictEqual(process.env[variable], value)
+    for (const { address, name } of all) {
+      const named = servers[name].addressesOf(process.env[servers[name].variable]!).map(({ host, port }) => `${host}:${port}`)
+      assert.strictEqual(address, named.join(","))
+    }
+  })
+
+  it("brings a killed Redis back on the same port, with its data", async ({ skip }) => {
+    const [before] = await status(["redis"])
+    if (before?.source === "given") skip("the variables name somebody else's Redis")
+    const key = `stack:${randomUUID()}`
+    await onRedis((redis) => redis.call("SET", key, "kept"))
+
+    await stop("redis", "SIGKILL")
+    try {
+      assert.isFalse((await status(["redis"]))[0]?.up)
+      assert.instanceOf(await onRedis((redis) => redis.ping).catch((error) => error), Error)
+    } finally {
+      await restart("redis")
+    }
+
+    const [after] = await status(["redis"])
+    assert.deepStrictEqual({ ...after, pid: 0 }, { ...before!, pid: 0 })
+    assert.strictEqual(await onRedis((redis) => redis.call("GET", key)), "kept")
+    await onRedis((redis) => redis.call("DEL", key))
+  })
+})
