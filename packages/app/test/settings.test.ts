@@ -1,0 +1,69 @@
+import { mkdtempSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { readSettings } from "../src/Settings.ts"
+
+const problemsOf = (env: Record<string, string>) => Effect.map(Effect.flip(readSettings(env)), ({ problems }) => problems)
+
+describe("settings", () => {
+  it.effect("without any, one process serves everything on the embedded engines", () =>
+    Effect.gen(function* () {
+      const settings = yield* readSettings({ PATH: "/bin" })
+      assert.deepInclude(settings, { host: "127.0.0.1", port: 8080, engines: { kind: "embedded" } })
+      assert.strictEqual(settings.roles.length, 5)
+    })
+  )
+
+  it.effect("everything that is wrong is named at once, with an example, and no secret", () =>
+    Effect.gen(function* () {
+      const problems = yield* problemsOf({
+        SLUICE_ENGINES: "cluster",
+        SLUICE_MARIADB_URL: "mysql://root:MARKED-PASSWORD@db",
+        SLUICE_REDIS_URL: "http://:MARKED-PASSWORD@redis",
+        SLUICE_KAFKA_BROKERS: "nonsense",
+        SLUICE_PORT: "99999",
+        SLUICE_USER_RATE: "fast",
+        SLUICE_ADMIN_KEY: "MARKED-short",
+        SLUICE_TICKET_KEYS: "k1:MARKED-short",
+        SLUICE_RECOVERY_HOLD: "soon",
+        SLUICE_KAFKA_BROKER: "x:1"
+      })
+      const text = problems.join("\n")
+      for (const name of [
+        "SLUICE_MARIADB_URL",
+        "SLUICE_REDIS_URL",
+        "SLUICE_MONGODB_URL is missing",
+        "SLUICE_KAFKA_BROKERS",
+        "SLUICE_PORT",
+        "SLUICE_USER_RATE",
+        "SLUICE_ADMIN_KEY is too short",
+        "SLUICE_TICKET_KEYS",
+        "SLUICE_RECOVERY_HOLD",
+        "SLUICE_KAFKA_BROKER is not a setting; is SLUICE_KAFKA_BROKERS meant?"
+      ]) {
+        assert.include(text, name)
+      }
+      assert.notInclude(text, "MARKED")
+    })
+  )
+
+  it.effect("a secret may stand in a file, but not in two places", () =>
+    Effect.gen(function* () {
+      const file = join(mkdtempSync(join(tmpdir(), "sluice-")), "key")
+      writeFileSync(file, "0123456789012345678901234567890123456789\n")
+      const settings = yield* readSettings({ SLUICE_ADMIN_KEY_FILE: file })
+      assert.strictEqual(Redacted.value(settings.adminKey!), "0123456789012345678901234567890123456789")
+      assert.include(String(yield* problemsOf({ SLUICE_ADMIN_KEY_FILE: file, SLUICE_ADMIN_KEY: "x".repeat(40) })), "both set")
+      assert.include(String(yield* problemsOf({ SLUICE_ADMIN_KEY_FILE: `${file}-missing` })), "ENOENT")
+    })
+  )
+
+  it.effect("the embedded engines are not spread over processes, and roles have names", () =>
+    Effect.gen(function* () {
+      assert.include(String(yield* problemsOf({ SLUICE_ROLES: "gateway" })), "one process runs all of them")
+      assert.include(String(yield* problemsOf({ SLUICE_ROLES: "gatekeeper" })), "gatekeeper")
+    })
+  )
+})

@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
+import { MariaDb, Migrations, transact } from "@sluice/engines"
+import { liveUrl, whenLive } from "@sluice/testkit/live"
+import { Duration, Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+
+/** A database of its own, gone at the end. */
+const fresh = Effect.gen(function* () {
+  const url = new URL(liveUrl("SLUICE_MARIADB_URL"))
+  const name = `sluice_test_${randomBytes(4).toString("hex")}`
+  const shared = MariaDb.layer({ url: Redacted.make(url.href), maxConnections: 1 })
+  const run = (statement: string) =>
+    Effect.provide(
+      SqlClient.SqlClient.use((sql) => sql.unsafe(statement)),
+      shared
+    )
+  yield* Effect.acquireRelease(run(`CREATE DATABASE ${name}`), () => Effect.orDie(run(`DROP DATABASE ${name}`)))
+  url.pathname = `/${name}`
+  return Redacted.make(url.href)
+})
+
+const withFresh = <A, E>(use: (sql: SqlClient.SqlClient, url: Redacted.Redacted) => Effect.Effect<A, E, SqlClient.SqlClient>) =>
+  Effect.flatMap(fresh, (url) =>
+    SqlClient.SqlClient.use((sql) => use(sql, url)).pipe(Effect.provide(MariaDb.layer({ url })))
+  ).pipe(Effect.scoped)
+
+await whenLive(() => {
+  describe("MariaDb", () => {
+    it.live("bad data is an error on every connection, never a warning", () =>
+      withFresh((sql) =>
+        Effect.gen(function* () {
+          yield* sql`CREATE TABLE t (n TINYINT UNSIGNED, d DATE, s VARCHAR(3))`
+          const attempts = Array.from(
+            { length: 20 },
+            (_, i) =>
+              [
+                sql`INSERT INTO t (n) VALUES (999)`,
+                sql`INSERT INTO t (d) VALUES ('2026-02-31')`,
+                sql`INSERT INTO t (s) VALUES ('long')`
+              ][i % 3]!
+          )
+          yield* Effect.forEach(attempts, Effect.flip, { concurrency: "unbounded" })
+          assert.deepStrictEqual((yield* sql`SELECT * FROM t`).length, 0)
+          const levels = yield* Effect.forEach(
+            Array.from({ length: 20 }),
+            () => sql<{ level: string }>`SELECT @@tx_isolation AS level`,
+            { concurrency: "unbounded" }
+          )
+          assert.isTrue(levels.every(([row]) => row?.level === "READ-COMMITTED"))
+        })
+      )
+    )
+
+    it.live("a no-op upsert changes 0 rows; a new row counts 1", () =>
+      withFresh((sql) =>
+        Effect.gen(function* () {
+          yield* sql`CREATE TABLE t (id INTEGER PRIMARY KEY)`
+          const upsert = Effect.map(
+            sql`INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE id = id`.raw,
+            (r) => (r as { affectedRows: number }).affectedRows
+          )
+          assert.deepStrictEqual([yield* upsert, yield* upsert], [1, 0])
+          assert.strictEqual((yield* Effect.flip(sql`INSERT INTO t VALUES (1)`)).reason._tag, "UniqueViolation")
+        })
+      )
+    )
+
+    it.live("transactions that deadlock are tried again until both have happened", () =>
+      withFresh((sql) =>
+        Effect.gen(function* () {
+          yield* sql`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)`
+          yield* sql`INSERT INTO t VALUES (1, 0), (2, 0)`
+          const add = (id: number) => sql`UPDATE t SET n = n + 1 WHERE id = ${id}`
+          const both = (first: number, second: number) =>
+            transact(sql)(Effect.andThen(add(first), Effect.andThen(Effect.sleep("50 millis"), add(second))))
+          yield* Effect.all([both(1, 2), both(2, 1), both(1, 2)], { concurrency: "unbounded" })
+          assert.deepStrictEqual(
+            (yield* sql<{ n: number }>`SELECT n FROM t`).map(({ n }) => n),
+            [3, 3]
+          )
+        })
+      )
+    )
+
+    it.live("a statement that takes too long fails, and the pool goes on", () =>
+      Effect.flatMap(fresh, (url) =>
+        SqlClient.SqlClient.use((sql) =>
+          Effect.gen(function* () {
+            const [elapsed] = yield* Effect.timed(Effect.flip(sql`SELECT SLEEP(5)`))
+            assert.isBelow(Duration.toMillis(elapsed), 3000)
+            assert.deepStrictEqual((yield* sql<{ one: number }>`SELECT 1 AS one`)[0]?.one, 1)
+          })
+        ).pipe(Effect.provide(MariaDb.layer({ url, maxConnections: 2, statementTimeout: "500 millis" })))
+      ).pipe(Effect.scoped)
+    )
+
+    it.live("however many processes migrate at once, each migration runs once", () =>
+      withFresh((sql, url) =>
+        Effect.gen(function* () {
+          const ran: Array<string> = []
+          const step = (name: string) =>
+            SqlClient.SqlClient.use((client) =>
+              Effect.sync(() => ran.push(name)).pipe(
+                Effect.andThen(client`CREATE TABLE IF NOT EXISTS ${client(name)} (id INTEGER)`),
+                Effect.asVoid
+              )
+            )
+          const migrations = { "0001_a": step("a"), "0002_b": step("b"), "0003_c": step("c") }
+          const process = Effect.provide(Migrations.run(migrations), Layer.fresh(MariaDb.layer({ url, maxConnections: 2 })))
+          yield* Effect.all(
+            Array.from({ length: 5 }, () => process),
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(ran, ["a", "b", "c"])
+          assert.deepStrictEqual((yield* sql`SHOW TABLES`).length, 5)
+        })
+      )
+    )
+  })
+})
