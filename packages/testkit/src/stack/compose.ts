@@ -53,5 +53,6 @@ const compose = (args: ReadonlyArray<string>, records: Partial<{ readonly [name 
 export const start = (name: Name, record: Record) => compose(["up", "-d", "--no-deps", name], { [name]: record })
 export const stop = (services: ReadonlyArray<Name>) => compose(["stop", "-t", "20", ...services])
 export const kill = (name: Name, signal: NodeJS.Signals) => compose(["kill", "-s", signal, name])
+export const remove = (name: Name) => compose(["rm", "-sf", name])
 export const purge = () => compose(["down", "-v", "--remove-orphans"])
 export const hasContainer = async (name: Name) => (await compose(["ps", "-q", name])).trim() !== ""

@@ -143,6 +143,7 @@ const start = async (server: Server, source: UpOptions["source"], tell: Tell): P
       return { record, version: await startCompose(server, record) }
     } catch (error) {
       if (source === "compose") throw error
+      await compose.remove(name).catch(() => {})
       tell(`${name}: the container does not start, so a native one is tried: ${(error as Error).message}`)
     }
   } else if (source === "compose") throw new StackError("No container engine answers", "start Docker, or leave --source away")
@@ -204,8 +205,11 @@ export const down = ({ only = names, purge = false, tell = silent }: DownOptions
       return record?.process !== undefined && isRunning(record.process)
     })
     await Promise.all(records.flatMap((record) => (record.process === undefined ? [] : end(record.process))))
-    if (inContainers.length > 0) await (purge ? compose.purge() : compose.stop(inContainers))
-    if (purge) await rm(folder, { recursive: true, force: true })
+    if (inContainers.length > 0 && !purge) await compose.stop(inContainers)
+    if (purge) {
+      if (await compose.engine()) await compose.purge()
+      await rm(folder, { recursive: true, force: true })
+    }
     return [...running, ...inContainers]
   })
 
@@ -262,8 +266,12 @@ const ours = (name: Name): Record => {
 export const stop = (name: Name, by: NodeJS.Signals = "SIGTERM"): Promise<void> =>
   withLock(silent, async () => {
     const record = ours(name)
-    if (record.source === "compose") await (by === "SIGTERM" ? compose.stop([name]) : compose.kill(name, by))
-    else if (record.process !== undefined) await end(record.process, by)
+    if (record.source === "compose") {
+      await (by === "SIGTERM" ? compose.stop([name]) : compose.kill(name, by))
+      await untilAnswered(async () => {
+        if (await canConnect("127.0.0.1", record.port)) throw new StackError(`${name} still accepts connections after ${by}`)
+      }, 20_000)
+    } else if (record.process !== undefined) await end(record.process, by)
   })
 
 /** For failure tests: starts it again, on the same port and data, and waits until it serves. */
