@@ -114,6 +114,7 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
     await call(`${all.url}/campaigns/${id}`, "PATCH", { paused: false }, true)
     const waiting = waitForAll([all.url], id, members, 90_000)
     await eventually("50 issued", async () => (await view(all.url, id)).issued >= 50)
+    assert.isAbove((await view(all.url, id)).remaining, 50)
     await withRedis((redis) => redis.flushall())
     await waiting
     assert.include(all.output(), "lost its state")

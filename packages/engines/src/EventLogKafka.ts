@@ -138,7 +138,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const batches = (consumer: { readonly topic: string; readonly group: string; readonly maxBatch: number }) =>
     Consumer.batches(kafka.client, {
       ...consumer,
-      sessionTimeout: Duration.fromInputUnsafe(options.sessionTimeout ?? "10 seconds"),
+      sessionTimeout: Duration.fromInputUnsafe(options.sessionTimeout ?? "6 seconds"),
       rebalanceGrace: Duration.fromInputUnsafe(options.rebalanceGrace ?? "10 seconds"),
       silenceTimeout: Duration.seconds(60),
       prepare: (former) =>

@@ -81,9 +81,15 @@ export const startSluice = async (options: StartOptions = {}): Promise<SluicePro
   return sluice
 }
 
-/** Ends what a test left running. */
+/** Ends what a test left running, first as an operator would: a member that leaves its group well keeps nobody waiting. */
 export const stopAll = async (): Promise<void> => {
-  await Promise.all([...running].map((sluice) => sluice.kill()))
+  await Promise.all(
+    [...running].map(async (sluice) => {
+      const late = setTimeout(() => sluice.kill("SIGKILL"), 12_000)
+      await sluice.kill("SIGTERM")
+      clearTimeout(late)
+    })
+  )
 }
 
 /** Asks until it holds; an ask that fails counts as "not yet". */
