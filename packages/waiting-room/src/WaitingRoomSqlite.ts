@@ -108,22 +108,25 @@ const make = Effect.gen(function* () {
     inRoom(
       campaignId,
       Effect.fnUntraced(function* (room, nowMs) {
-        const old = tickets.filter(({ seq }) => generationOf(seq) < room.generation)
-        if (yield* places.bringBack(room, old)) yield* save(room)
-        const knownOf = yield* places.known(
+        const known = places.known(
           room,
           tickets.map(({ userId }) => userId)
         )
+        const before = yield* known
+        const old = tickets.filter(({ seq }) => generationOf(seq) < room.generation)
+        const isChanged = old.length > 0 && (yield* places.bringBack(room, old, before))
+        if (isChanged) yield* save(room)
+        const knownOf = isChanged ? yield* known : before
         const state = roomState(room, nowMs)
         const ranks = yield* places.positions(
           room,
           isOver(state) ? [] : tickets.flatMap(({ seq, userId }) => (knownOf(userId).seq === seq ? seq : []))
         )
         const standings = tickets.map(({ seq, userId }): Standing => {
-          const known = knownOf(userId)
-          if (known.serial !== null) return { state: "won", seq: known.wonSeq!, serial: known.serial }
+          const { seq: current, serial, wonSeq } = knownOf(userId)
+          if (serial !== null) return { state: "won", seq: wonSeq!, serial }
           if (state === "closed") return { state }
-          if (known.seq !== seq) return { state: "left" }
+          if (current !== seq) return { state: "left" }
           return state === "sold_out" ? { state } : standing(seq, ranks.get(seq), false)
         })
         return { pace: paceOf(room, nowMs), standings } satisfies Standings
@@ -178,16 +181,17 @@ const make = Effect.gen(function* () {
       inRoom(
         campaignId,
         Effect.fnUntraced(function* (room) {
+          const before = { issued: room.issued, dead: room.dead }
           if (issued.length > 0) yield* wins.issued(room, issued)
           if (dead.length > 0) yield* wins.dead(room, dead)
-          yield* save(room)
+          if (room.issued !== before.issued || room.dead !== before.dead) yield* save(room)
         })
       ),
     restore: (campaignId, old) =>
       inRoom(
         campaignId,
         Effect.fnUntraced(function* (room) {
-          if (yield* places.bringBack(room, old)) yield* save(room)
+          if (yield* places.restore(room, old)) yield* save(room)
         })
       ),
     counters: (campaignId) =>

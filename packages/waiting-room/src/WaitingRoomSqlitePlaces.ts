@@ -65,7 +65,7 @@ export const makePlaces = (sql: SqlClient.SqlClient) => {
             SELECT s.value AS seq, a.places + (
               SELECT count(*) FROM room_places p WHERE p.room = ${room.id} AND p.seq BETWEEN s.value >> 8 << 8 AND s.value
             ) AS position
-            FROM json_each(${JSON.stringify(seqs)}) s JOIN ahead a ON a.block = s.value >> 8`,
+            FROM json_each(${JSON.stringify(seqs)}) s CROSS JOIN ahead a ON a.block = s.value >> 8`,
           (rows) => new Map(rows.map(({ seq, position }) => [seq, position]))
         )
 
@@ -84,12 +84,7 @@ export const makePlaces = (sql: SqlClient.SqlClient) => {
   })
 
   /** Gives users the old places back, unless they have won or stand further ahead; tells whether anything changed. */
-  const bringBack = Effect.fnUntraced(function* (room: Room, places: ReadonlyArray<Place>) {
-    if (places.length === 0) return false
-    const knownOf = yield* known(
-      room,
-      places.map((place) => place.userId)
-    )
+  const bringBack = Effect.fnUntraced(function* (room: Room, places: ReadonlyArray<Place>, knownOf: (userId: string) => Known) {
     const back = new Map<string, number>()
     for (const { userId, seq } of places) {
       const { seq: current, serial } = knownOf(userId)
@@ -113,6 +108,15 @@ export const makePlaces = (sql: SqlClient.SqlClient) => {
     )
     return given.length > 0
   })
+
+  const restore = (room: Room, old: ReadonlyArray<Place>) =>
+    Effect.flatMap(
+      known(
+        room,
+        old.map(({ userId }) => userId)
+      ),
+      (knownOf) => bringBack(room, old, knownOf)
+    )
 
   /** Gives up the places that still stand as they are named. */
   const remove = Effect.fnUntraced(function* (room: Room, places: ReadonlyArray<Place>) {
@@ -164,5 +168,5 @@ export const makePlaces = (sql: SqlClient.SqlClient) => {
     room.waiting = row!.waiting
   })
 
-  return { known, positions, append, bringBack, remove, removeUsers, takeHead, recount }
+  return { known, positions, append, bringBack, restore, remove, removeUsers, takeHead, recount }
 }

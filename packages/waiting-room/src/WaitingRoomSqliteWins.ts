@@ -15,6 +15,7 @@ type State = "pending" | "issued" | "dead"
 /** Wins as SQL takes them in one parameter. */
 export const triples = (wins: ReadonlyArray<Win>) => JSON.stringify(wins.map(({ userId, serial, seq }) => [userId, serial, seq]))
 
+const usersOf = (wins: ReadonlyArray<Win>) => JSON.stringify(wins.map(({ userId }) => userId))
 const serialsOf = (wins: ReadonlyArray<Win>) => JSON.stringify(wins.map(({ serial }) => serial))
 
 export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof makePlaces>) => {
@@ -73,8 +74,8 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
   const unsettled = (room: Room, limit: number) =>
     Effect.map(
       sql<Win>`
-        SELECT user_id AS userId, serial, seq FROM room_wins WHERE room = ${room.id} AND state = 'pending'
-        ORDER BY serial LIMIT ${limit}`,
+        SELECT user_id AS userId, serial, seq FROM room_wins INDEXED BY room_wins_pending
+        WHERE room = ${room.id} AND state = 'pending' ORDER BY serial LIMIT ${limit}`,
       (rows) => rows.map((row): Win => ({ ...row }))
     )
 
@@ -116,17 +117,18 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
 
   /** Issuances that this room did not give, or gave otherwise. */
   const adopt = Effect.fnUntraced(function* (room: Room, wins: ReadonlyArray<Win>) {
-    const users = JSON.stringify(wins.map(({ userId }) => userId))
     const contradicting = yield* sql<Win & { state: State }>`
-      DELETE FROM room_wins WHERE room = ${room.id} AND state <> 'issued' AND (
-        user_id IN (SELECT value FROM json_each(${users})) OR serial IN (SELECT value FROM json_each(${serialsOf(wins)})))
+      DELETE FROM room_wins WHERE room = ${room.id} AND state <> 'issued' AND user_id IN (
+        SELECT value FROM json_each(${usersOf(wins)})
+        UNION SELECT w.user_id FROM json_each(${serialsOf(wins)}) s
+        CROSS JOIN room_wins w ON w.room = ${room.id} AND w.serial = s.value)
       RETURNING user_id AS userId, serial, seq, state`
     for (const { state } of contradicting) room[state] -= 1
     yield* giveBack(
       room,
       contradicting.map(({ serial }) => serial)
     )
-    yield* places.bringBack(room, contradicting)
+    yield* places.restore(room, contradicting)
     yield* places.removeUsers(
       room,
       wins.map(({ userId }) => userId)
@@ -137,9 +139,10 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
 
   const issued = Effect.fnUntraced(function* (room: Room, wins: ReadonlyArray<Win>) {
     const rows = yield* sql<Win & { state: State }>`
-      SELECT user_id AS userId, serial, seq, state FROM room_wins WHERE room = ${room.id} AND (
-        user_id IN (SELECT value ->> 0 FROM json_each(${triples(wins)})) OR
-        serial IN (SELECT value ->> 1 FROM json_each(${triples(wins)})))`
+      SELECT user_id AS userId, serial, seq, state FROM room_wins
+      WHERE room = ${room.id} AND user_id IN (SELECT value FROM json_each(${usersOf(wins)}))
+      UNION SELECT w.user_id, w.serial, w.seq, w.state FROM json_each(${serialsOf(wins)}) s
+      CROSS JOIN room_wins w ON w.room = ${room.id} AND w.serial = s.value`
     const byUser = new Map(rows.map((row) => [row.userId, row]))
     const decided = new Set(rows.filter(({ state }) => state === "issued").map(({ serial }) => serial))
     const own = new Set<string>()

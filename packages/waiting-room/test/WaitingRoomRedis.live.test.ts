@@ -26,4 +26,4 @@ const engine = {
 }
 
 waitingRoomSuite("Redis", room, engine)
-waitingRoomProperties("Redis", room, engine, { numRuns: 400 })
+waitingRoomProperties("Redis", room, engine, { numRuns: 150 })

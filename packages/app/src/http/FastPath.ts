@@ -101,6 +101,7 @@ export const makeFastPath = Effect.fnUntraced(function* (options: HttpOptions, m
     try {
       drop.joinUnsafe(campaignId, user, (exit) => {
         if (res.destroyed) return
+        if (lifecycle.phase !== "serving") res.shouldKeepAlive = false
         if (Exit.isSuccess(exit)) sendJson(res, exit.value.isNew ? 202 : 200, ticketJson(exit.value.view))
         else fail(req, res, exit.cause)
       })
@@ -118,6 +119,7 @@ export const makeFastPath = Effect.fnUntraced(function* (options: HttpOptions, m
     try {
       drop.lookUnsafe(campaignId, ticket, (exit) => {
         if (res.destroyed) return
+        if (lifecycle.phase !== "serving") res.shouldKeepAlive = false
         if (Exit.isSuccess(exit)) sendJson(res, 200, ticketJson(exit.value))
         else fail(req, res, exit.cause)
       })

@@ -5,6 +5,7 @@
  * A JSON body is read, bounded and inspected before the endpoint's own schema sees it. A failure that is nobody's answer is a defect: it
  * goes to the log with its cause, and to the client as `internal`.
  */
+import type { Unavailable } from "@sluice/domain"
 import { ByteSize, Cause, Effect, Layer } from "effect"
 import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiMiddleware } from "effect/http-api"
@@ -22,16 +23,14 @@ import {
 } from "./Problems.ts"
 
 export class Guard extends HttpApiMiddleware.Service<Guard>()("sluice/http/Guard", {
-  error: [
-    problem("bad_request"),
-    problem("too_many_requests"),
-    problem("internal"),
-    problem("unavailable", "overloaded", "shutting_down")
-  ]
+  error: [problem("internal"), problem<Unavailable>("unavailable", "overloaded", "shutting_down")]
 }) {}
 
-/** What an endpoint with a JSON body may answer besides. */
-export const ofJsonBody = [problem("body_too_large"), problem("unsupported_media_type")] as const
+/** What every endpoint that takes anything from a client may answer besides. */
+export const ofInput = [problem("bad_request"), problem("too_many_requests")] as const
+
+/** And one that takes a JSON body. */
+export const ofJsonBody = [...ofInput, problem("body_too_large"), problem("unsupported_media_type")] as const
 
 /** What a cause is answered with, and whether the log should know of it. */
 export const ofCause = (cause: Cause.Cause<unknown>): { readonly problem: ProblemFields; readonly isDefect: boolean } => {

@@ -4,6 +4,7 @@
  * `serving`, then `draining` (readiness says 503, all else as before, each answer ends its connection), then `closing` (streams end,
  * nothing new is begun).
  */
+import type { ServerResponse } from "node:http"
 import { Context, Deferred, Effect } from "effect"
 
 export type Phase = "serving" | "draining" | "closing"
@@ -16,6 +17,8 @@ export class Lifecycle extends Context.Service<
     /** Those of them that joins and looks have taken the short way with. */
     pending: number
     phase: Phase
+    /** The answers that the API's handlers are working on. */
+    readonly handled: Set<ServerResponse>
     /** Suspends until the phase is `closing`. */
     readonly closing: Effect.Effect<void>
     readonly close: Effect.Effect<void>
@@ -28,6 +31,7 @@ export const makeLifecycle = Effect.gen(function* () {
     inFlight: 0,
     pending: 0,
     phase: "serving",
+    handled: new Set(),
     closing: Deferred.await(closed),
     close: Effect.suspend(() => {
       lifecycle.phase = "closing"

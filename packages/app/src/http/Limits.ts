@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http"
 import { BlockList, isIP } from "node:net"
 import { Context, Effect } from "effect"
 import { type HttpOptions, HttpOptionsError, type RateLimit } from "./Options.ts"
-import { Problem } from "./Problems.ts"
+import { Problem, type ProblemFields } from "./Problems.ts"
 
 const maxKeys = 65_536
 
@@ -30,7 +30,7 @@ export class Limiter {
   }
 
   /** Takes one token, or tells how to go on. */
-  take(key: string, now: number): Problem | undefined {
+  take(key: string, now: number): ProblemFields | undefined {
     if (now - this.#rotatedAt >= this.#tolerance || this.#young.size >= maxKeys) {
       this.#old = now - this.#rotatedAt >= 2 * this.#tolerance ? new Map() : this.#young
       this.#young = new Map()
@@ -47,10 +47,10 @@ export class Limiter {
     return this.#young.size + this.#old.size
   }
 
-  #refusal(waitMs: number): Problem {
+  #refusal(waitMs: number): ProblemFields {
     const { perSecond, burst } = this.#limit
     const seconds = String(Math.max(1, Math.ceil(waitMs / 1000)))
-    return new Problem({
+    return {
       code: "too_many_requests",
       detail: `At most ${perSecond} requests a second for one ${this.#name}, ${burst} at once.`,
       headers: {
@@ -58,7 +58,7 @@ export class Limiter {
         ratelimit: `"${this.#name}";r=0;t=${seconds}`,
         "retry-after": seconds
       }
-    })
+    }
   }
 }
 
@@ -123,7 +123,7 @@ export const makeLimits = Effect.fnUntraced(function* (options: HttpOptions) {
     user: (key) =>
       Effect.suspend(() => {
         const refusal = users?.take(key, performance.now())
-        return refusal === undefined ? Effect.void : Effect.fail(refusal)
+        return refusal === undefined ? Effect.void : Effect.fail(new Problem(refusal))
       })
   })
 })

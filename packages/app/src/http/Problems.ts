@@ -158,33 +158,32 @@ export const toResponse = (problem: ProblemFields): HttpServerResponse.HttpServe
     ...(problem.headers && { headers: problem.headers })
   })
 
-const ProblemJson = Schema.Struct({
+/** As it is on the wire. */
+export const ProblemJson = Schema.Struct({
   type: Schema.String,
   title: Schema.String,
   status: Schema.Int,
   detail: Schema.String,
-  code: Schema.String,
+  code: Schema.Literals(Object.keys(codes) as ReadonlyArray<Code>),
   errors: Schema.optionalKey(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))
+}).annotate({
+  identifier: "Problem",
+  description: "RFC 9457. `code` says what it is, `errors` which fields are not valid and why."
 })
 
 /**
  * Declares what an endpoint may answer besides success: the codes of one status. A handler fails with the errors `E` that become them, or
  * with a `Problem`; a client of the API decodes a `Problem`.
  */
-export const problem = <E = never>(first: Code, ...others: ReadonlyArray<Code>) => {
-  const among = [first, ...others] as const
-  const status = codes[first][0]
-  return Schema.Struct({ ...ProblemJson.fields, status: Schema.Literal(status), code: Schema.Literals(among) })
-    .pipe(
-      Schema.decodeTo(
-        Schema.declare((u: unknown): u is Problem | E => !problemOf(u).isDefect),
-        SchemaTransformation.transform<Problem | E, typeof ProblemJson.Type & { status: typeof status; code: Code }>({
-          decode: ({ code, detail, errors }) => new Problem({ code, detail, ...(errors && { errors }) }),
-          encode: (error) => JSON.parse(problemJson(problemOf(error).problem))
-        })
-      ),
-      HttpApiSchema.asJson({ contentType }),
-      HttpApiSchema.status(status)
-    )
-    .annotate({ description: among.map((code) => `\`${code}\`: ${codes[code][1]}`).join("; ") })
-}
+export const problem = <E = never>(first: Code, ...others: ReadonlyArray<Code>) =>
+  ProblemJson.pipe(
+    Schema.decodeTo(
+      Schema.declare((u: unknown): u is Problem | E => !problemOf(u).isDefect),
+      SchemaTransformation.transform<Problem | E, typeof ProblemJson.Type>({
+        decode: ({ code, detail, errors }) => new Problem({ code, detail, ...(errors && { errors }) }),
+        encode: (error) => JSON.parse(problemJson(problemOf(error).problem))
+      })
+    ),
+    HttpApiSchema.asJson({ contentType }),
+    HttpApiSchema.status(codes[first][0])
+  ).annotate({ description: [first, ...others].map((code) => `\`${code}\`: ${codes[code][1]}`).join("; ") })

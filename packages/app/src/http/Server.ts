@@ -21,7 +21,7 @@ import { Identity, makeIdentity } from "./Identity.ts"
 import { Lifecycle, makeLifecycle } from "./Lifecycle.ts"
 import { Limits, makeLimits } from "./Limits.ts"
 import { type HttpOptions, HttpOptionsError } from "./Options.ts"
-import { badRequest, notFound, Problem, shuttingDown } from "./Problems.ts"
+import { badRequest, notFound, Problem, type ProblemFields, shuttingDown } from "./Problems.ts"
 import { type Endpoint, endpointsOf, isPlain, pathOf, Routes } from "./Routes.ts"
 import { commonHeaders, docsCsp, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
 
@@ -77,6 +77,7 @@ const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpo
     const { isFast, metrics, startedAt } = this[exchange]!
     lifecycle.inFlight--
     if (isFast) lifecycle.pending--
+    else lifecycle.handled.delete(this)
     const status = this.headersSent ? this.statusCode : 499
     metrics?.record(status, (performance.now() - startedAt) / 1000)
   }
@@ -92,6 +93,7 @@ const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpo
     else {
       for (const [name, value] of commonHeaders) res.setHeader(name, value)
       if (found.path === "/docs") res.setHeader("content-security-policy", docsCsp)
+      lifecycle.handled.add(res)
       ways.router(req, res)
     }
     return endpoint ?? unmatched
@@ -122,7 +124,11 @@ const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpo
 
 const noHost = new Problem({ code: "bad_request", detail: "The Host header is missing.", headers: { connection: "close" } })
 
-const refuse = (req: IncomingMessage, { phase }: Lifecycle["Service"], limited: Problem | undefined): Problem | undefined => {
+const refuse = (
+  req: IncomingMessage,
+  { phase }: Lifecycle["Service"],
+  limited: ProblemFields | undefined
+): ProblemFields | undefined => {
   const isOperation = req.url === "/metrics" || req.url!.startsWith("/health/")
   if (phase === "closing" && !isOperation) return shuttingDown
   if (req.headers.host === undefined && req.httpVersionMinor === 1) return noHost
@@ -149,6 +155,7 @@ const listen = (server: Server, host: string, port: number) =>
 /** Ends serving: first tells, then stops accepting, then waits for who is being answered, then hangs up. */
 const drain = Effect.fnUntraced(function* (server: Server, lifecycle: Lifecycle["Service"], options: HttpOptions) {
   lifecycle.phase = "draining"
+  for (const response of lifecycle.handled) response.shouldKeepAlive = false
   yield* Effect.sleep(options.drainGrace ?? "500 millis")
   yield* lifecycle.close
   server.close()

@@ -90,7 +90,7 @@ const toldIsTrue = (history: History): Finding => {
   const issued = issuedOf(history)
   if (issued.length === 0) return ["not_applicable", "nobody was told issued"]
   const asked = issued.filter(({ id }) => history.coupons.has(id))
-  if (asked.length === 0) return ["not_applicable", "no user's coupons could be asked for"]
+  if (asked.length === 0) return ["not_applicable", "no user's coupons were asked for"]
   const missing: Array<string> = []
   const other: Array<string> = []
   for (const { code, id, serial } of asked) {
@@ -110,7 +110,7 @@ const toldIsTrue = (history: History): Finding => {
 }
 
 const neverUndersold = ({ campaign, hadTime, users }: History): Finding => {
-  if (campaign === undefined) return ["not_applicable", "the campaign could not be asked"]
+  if (campaign === undefined) return ["not_applicable", "the campaign was not asked at the end"]
   const { dead, issued, issuing, remaining, state, stock } = campaign
   if (issued === stock) return ["pass", `${issued} issued of ${stock}`]
   const got = users.filter((user) => user.state === "issued").length

@@ -6,19 +6,17 @@ import {
   CampaignPatch,
   type ChangeRefused,
   NewCampaign,
-  ReconcileReport,
-  type Unavailable
+  ReconcileReport
 } from "@sluice/domain"
 import { Effect } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Guard, ofJsonBody } from "../Guard.ts"
+import { Guard, ofInput, ofJsonBody } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
 import { api, Campaign, CampaignIdParam } from "./documents.ts"
 
 const params = { id: CampaignIdParam }
 const notFound = problem<CampaignNotFound>("campaign_not_found")
-const unavailable = problem<Unavailable>("unavailable")
 
 const Create = NewCampaign.annotate({
   identifier: "NewCampaign",
@@ -42,18 +40,18 @@ export const CampaignAdministration = HttpApiGroup.make("campaign-admin")
     HttpApiEndpoint.post("create", "/campaigns", {
       payload: Create,
       success: Campaign.pipe(HttpApiSchema.status(201)),
-      error: [...ofJsonBody, problem<CampaignExists | ChangeRefused>("campaign_exists", "change_refused"), unavailable]
+      error: [...ofJsonBody, problem<CampaignExists | ChangeRefused>("campaign_exists", "change_refused")]
     }).annotateMerge(OpenApi.annotations({ summary: "Create a campaign" })),
     HttpApiEndpoint.patch("change", "/campaigns/:id", {
       params,
       payload: Change,
       success: Campaign,
-      error: [...ofJsonBody, notFound, problem<ChangeRefused>("change_refused"), unavailable]
+      error: [...ofJsonBody, notFound, problem<ChangeRefused>("change_refused")]
     }).annotateMerge(OpenApi.annotations({ summary: "Change a campaign" })),
     HttpApiEndpoint.post("reconcile", "/campaigns/:id/reconcile", {
       params,
       success: Report,
-      error: [notFound, unavailable]
+      error: [...ofInput, notFound]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Reconcile a campaign",

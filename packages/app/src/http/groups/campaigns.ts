@@ -1,22 +1,22 @@
 /** What is on sale, for everybody to see. */
 import { Drop } from "@sluice/coupons"
-import type { CampaignNotFound, Unavailable } from "@sluice/domain"
+import type { CampaignNotFound } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { EventStreams } from "../EventStreams.ts"
-import { Guard } from "../Guard.ts"
+import { Guard, ofInput } from "../Guard.ts"
 import { problem } from "../Problems.ts"
 import { api, Campaign, CampaignIdParam, eventsOf } from "./documents.ts"
 
 const params = { id: CampaignIdParam }
-const unavailable = problem<Unavailable>("unavailable")
-const errors = [problem<CampaignNotFound>("campaign_not_found"), unavailable]
+const errors = [...ofInput, problem<CampaignNotFound>("campaign_not_found")]
 
 export const Campaigns = HttpApiGroup.make("campaigns")
   .add(
-    HttpApiEndpoint.get("list", "/campaigns", { success: Schema.Array(Campaign), error: unavailable }).annotateMerge(
-      OpenApi.annotations({ summary: "List all campaigns" })
-    ),
+    HttpApiEndpoint.get("list", "/campaigns", {
+      success: Schema.Array(Campaign).annotate({ description: "All campaigns." }),
+      error: ofInput
+    }).annotateMerge(OpenApi.annotations({ summary: "List all campaigns" })),
     HttpApiEndpoint.get("get", "/campaigns/:id", { params, success: Campaign, error: errors }).annotateMerge(
       OpenApi.annotations({ summary: "Get one campaign" })
     ),

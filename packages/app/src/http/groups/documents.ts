@@ -1,7 +1,7 @@
 /** What the groups have in common when they describe themselves. */
 import { CampaignId, CampaignView, TicketView, UserId } from "@sluice/domain"
 import { Schema } from "effect"
-import { HttpApi, HttpApiSchema } from "effect/http-api"
+import { HttpApi, HttpApiSchema, OpenApi } from "effect/http-api"
 import { parseOptions } from "../Input.ts"
 
 /** Every group is written against an API of its own under this name, so that it can be served with or without the others. */
@@ -16,7 +16,7 @@ export const TicketParam = Schema.String.annotate({
 
 const ticket = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImExIn0.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
-export const Ticket = TicketView.annotate({
+export const Ticket = Schema.Struct({ ...TicketView.fields, etaSeconds: Schema.NullOr(Schema.Finite) }).annotate({
   identifier: "Ticket",
   description:
     "Where a user stands. `waiting`: `position` is 1-based, `etaSeconds` is null when it can't be known. `issuing`: won, being written. " +
@@ -55,4 +55,17 @@ export const eventsOf = (name: string) =>
   Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })).annotate({
     description: `Server-Sent Events: the data of each is one ${name} as JSON, the first at once, then one after each change.`,
     examples: ['retry: 2000\n\ndata: {"state":"waiting","position":1042}\n\n']
+  })
+
+/** Says in the document what the answers of an endpoint mean; null leaves one out that can't be. */
+export const answers = (descriptions: Readonly<Record<number, string | null>>) =>
+  OpenApi.annotations({
+    transform: (operation) => {
+      const responses = { ...operation.responses }
+      for (const [status, description] of Object.entries(descriptions)) {
+        if (description === null) delete responses[status]
+        else responses[status] = { ...responses[status], description }
+      }
+      return { ...operation, responses }
+    }
   })

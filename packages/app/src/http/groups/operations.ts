@@ -9,7 +9,7 @@ import { Lifecycle } from "../Lifecycle.ts"
 import { processMetrics } from "../ProcessMetrics.ts"
 import { api } from "./documents.ts"
 
-const Live = Schema.Struct({ status: Schema.Literal("live") })
+const Live = Schema.Struct({ status: Schema.Literal("live") }).annotate({ description: "It is." })
 
 const Readiness = Schema.Struct({
   status: Schema.Literals(["ready", "not_ready", "draining"]),
@@ -18,11 +18,12 @@ const Readiness = Schema.Struct({
       engine: Schema.String,
       ok: Schema.Boolean,
       detail: Schema.optionalKey(Schema.String),
-      milliseconds: Schema.Number
+      milliseconds: Schema.Finite
     })
   )
 }).annotate({
   identifier: "Readiness",
+  description: "Each engine with its state.",
   examples: [{ status: "ready", engines: [{ engine: "sqlite", ok: true, milliseconds: 0.4 }] }]
 })
 

@@ -1,17 +1,17 @@
 /** The waiting room as its users see it: join, look, watch, leave. */
 
 import { Drop } from "@sluice/coupons"
-import { type CampaignNotFound, isFinal, type JoinRefused, TicketInvalid, type Unavailable, UserId } from "@sluice/domain"
+import { type CampaignNotFound, isFinal, type JoinRefused, TicketInvalid, UserId } from "@sluice/domain"
 import { Effect, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { EventStreams } from "../EventStreams.ts"
-import { Guard, ofJsonBody } from "../Guard.ts"
+import { Guard, ofInput, ofJsonBody } from "../Guard.ts"
 import { Identity } from "../Identity.ts"
 import { Limits } from "../Limits.ts"
 import { problem } from "../Problems.ts"
 import { ticketJson } from "../Wire.ts"
-import { api, CampaignIdParam, eventsOf, Ticket, TicketParam } from "./documents.ts"
+import { answers, api, CampaignIdParam, eventsOf, Ticket, TicketParam } from "./documents.ts"
 
 export const Join = Schema.Struct({
   userId: Schema.optionalKey(
@@ -22,11 +22,7 @@ export const Join = Schema.Struct({
 }).annotate({ identifier: "Join", examples: [{ userId: "u1" }] })
 
 const params = { id: CampaignIdParam, ticket: TicketParam }
-const lookErrors = [
-  problem<TicketInvalid>("ticket_invalid"),
-  problem<CampaignNotFound>("campaign_not_found"),
-  problem<Unavailable>("unavailable")
-]
+const lookErrors = [...ofInput, problem<TicketInvalid>("ticket_invalid"), problem<CampaignNotFound>("campaign_not_found")]
 
 export const Tickets = HttpApiGroup.make("tickets")
   .add(
@@ -39,18 +35,19 @@ export const Tickets = HttpApiGroup.make("tickets")
         problem("unauthorized"),
         problem("forbidden"),
         problem<CampaignNotFound>("campaign_not_found"),
-        problem<JoinRefused>("not_open", "closed", "full"),
-        problem<Unavailable>("unavailable")
+        problem<JoinRefused>("not_open", "closed", "full")
       ]
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Join a campaign",
-        description:
-          "Gives the user a place in the waiting room: 202 for a new one, 200 for the one that the user has. Asking again never moves a " +
-          "user back. A sold-out campaign answers 200 with state `sold_out` and no ticket.",
-        override: { security: [{}, { userToken: [] }] }
-      })
-    ),
+    })
+      .annotateMerge(answers({ 200: "The place that the user has, or `sold_out`.", 202: "A new place." }))
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Join a campaign",
+          description:
+            "Gives the user a place in the waiting room: 202 for a new one, 200 for the one that the user has. Asking again never moves a " +
+            "user back. A sold-out campaign answers 200 with state `sold_out` and no ticket.",
+          override: { security: [{}, { userToken: [] }] }
+        })
+      ),
     HttpApiEndpoint.get("look", "/campaigns/:id/tickets/:ticket", { params, success: Ticket, error: lookErrors }).annotateMerge(
       OpenApi.annotations({ summary: "Look where a ticket stands", description: "Ask again after `pollAfterMs`." })
     ),
@@ -69,7 +66,9 @@ export const Tickets = HttpApiGroup.make("tickets")
       params,
       success: HttpApiSchema.NoContent,
       error: lookErrors
-    }).annotateMerge(OpenApi.annotations({ summary: "Give a place up", description: "A coupon that is won stays won." }))
+    })
+      .annotateMerge(answers({ 204: "The place is given up." }))
+      .annotateMerge(OpenApi.annotations({ summary: "Give a place up", description: "A coupon that is won stays won." }))
   )
   .annotateMerge(OpenApi.annotations({ description: "Places in the waiting room of a campaign." }))
 

@@ -1,9 +1,9 @@
 /** What a user owns. */
 import { Drop } from "@sluice/coupons"
-import { Coupon, type Unavailable } from "@sluice/domain"
+import { Coupon } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { Guard } from "../Guard.ts"
+import { Guard, ofInput } from "../Guard.ts"
 import { Identity } from "../Identity.ts"
 import { Limits } from "../Limits.ts"
 import { problem } from "../Problems.ts"
@@ -14,14 +14,14 @@ const Coupons = Schema.Array(
     identifier: "Coupon",
     examples: [{ campaignId: "spring-sale", serial: 17, code: "SPRING-7K2M-9QXA", issuedAt: "2026-11-24T12:00:03.120Z" }]
   })
-)
+).annotate({ description: "The user's coupons, of all campaigns." })
 
 export const Users = HttpApiGroup.make("users")
   .add(
     HttpApiEndpoint.get("coupons", "/users/:userId/coupons", {
       params: { userId: UserIdParam },
       success: Coupons,
-      error: [problem("unauthorized"), problem("forbidden"), problem<Unavailable>("unavailable")]
+      error: [...ofInput, problem("unauthorized"), problem("forbidden")]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List a user's coupons",
