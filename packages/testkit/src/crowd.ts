@@ -6,11 +6,16 @@ import { call } from "./processes.ts"
 
 export interface Member {
   readonly userId: string
-  place: number
-  ticket: string
+  /** The position it was told when it joined. */
+  readonly place: number
+  /** The number in its ticket: the order of the crowd, whoever had passed before it joined. */
+  readonly seq: number
+  readonly ticket: string
   /** Every state it was told, in order, without repetition. */
   readonly told: Array<TicketView>
 }
+
+const seqOf = (ticket: string): number => JSON.parse(Buffer.from(ticket.split(".")[1]!, "base64url").toString()).seq
 
 const at = <A>(items: ReadonlyArray<A>, i: number): A => items[i % items.length]!
 
@@ -51,9 +56,9 @@ export const join = async (urls: ReadonlyArray<string>, campaignId: string, n: n
       call<TicketView>(`${at(urls, i)}/campaigns/${campaignId}/tickets`, "POST", { userId })
     )
     if (status !== 202 && status !== 200) throw new Error(`join answered ${status}: ${JSON.stringify(body)}`)
-    members.push({ userId, place: body.position!, ticket: body.ticket!, told: [body] })
+    members.push({ userId, place: body.position!, seq: seqOf(body.ticket!), ticket: body.ticket!, told: [body] })
   })
-  return members.sort((a, b) => a.place - b.place)
+  return members.sort((a, b) => a.seq - b.seq)
 }
 
 /** Looks after every ticket until each is final. */
@@ -111,8 +116,8 @@ export const judge = async (url: string, campaignId: string, stock: number, memb
     if (own.length !== 1 || own[0]!.code !== code || own[0]!.serial !== serial)
       broken.push(`2: the coupon of ${userId} is not what it was told`)
   })
-  const last = Math.max(0, ...issued.map(({ place }) => place))
-  const passed = members.filter(({ place, told }) => place < last && told.at(-1)!.state !== "issued")
+  const last = Math.max(0, ...issued.map(({ seq }) => seq))
+  const passed = members.filter(({ seq, told }) => seq < last && told.at(-1)!.state !== "issued")
   if (passed.length > 0)
     broken.push(`5: ${passed.length} were passed by somebody with a later place, the first ${JSON.stringify(passed[0])}`)
   return { issued, broken }
