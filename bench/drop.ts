@@ -9,11 +9,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { freshDatabase } from "@sluice/testkit/database"
 import { Pool } from "undici"
 import { type Machine, machine, markdownTable, median, revision, writeResults } from "./measure/figures.ts"
 import { findGenerator, type Generator, type Load, type Work } from "./measure/generator.ts"
 import { type RedisServer, type Server, startRedis, startServer } from "./measure/processes.ts"
-import { freshDatabase, stackEnv } from "./measure/stack.ts"
+import { stackEnv } from "./measure/stack.ts"
 
 const help = `npm run bench -- drop [options]
 

@@ -2,9 +2,7 @@
  * Where the real servers are: those that the environment names, else those of `npm run stack`, brought up if they are not.
  */
 import { execFileSync } from "node:child_process"
-import { randomBytes } from "node:crypto"
 import { fileURLToPath } from "node:url"
-import mysql from "mysql2/promise"
 
 const names = ["SLUICE_MARIADB_URL", "SLUICE_KAFKA_BROKERS", "SLUICE_MONGODB_URL"] as const
 
@@ -30,32 +28,4 @@ export const stackEnv = (): StackEnv => {
   const env = complete(Object.fromEntries([...lines].map(([, name, value]) => [name!, unquoted(value!)])))
   if (env === undefined) throw new Error(`npm run stack -- env does not name all of ${names.join(", ")}`)
   return env
-}
-
-/** A new database beside the one of the address, so a measurement meets no rows of before. */
-export const freshDatabase = async (url: string): Promise<{ readonly url: string; readonly drop: () => Promise<void> }> => {
-  const fresh = new URL(url)
-  const name = `sluice_bench_${randomBytes(4).toString("hex")}`
-  fresh.pathname = `/${name}`
-  const query = async (sql: string) => {
-    const { hostname, password, port, username } = fresh
-    const connection = await mysql.createConnection({
-      host: hostname,
-      port: Number(port || 3306),
-      user: decodeURIComponent(username),
-      password: decodeURIComponent(password)
-    })
-    try {
-      await connection.query(sql)
-    } finally {
-      await connection.end()
-    }
-  }
-  try {
-    await query(`CREATE DATABASE ${name}`)
-  } catch (cause) {
-    console.error(`No database of its own on MariaDB (${(cause as Error).message}): the named one is used.`)
-    return { url, drop: async () => {} }
-  }
-  return { url: fresh.href, drop: () => query(`DROP DATABASE ${name}`) }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join as path } from "node:path"
 import type { CampaignView } from "@sluice/domain"
 import { join, judge, waitForAll } from "@sluice/testkit/crowd"
+import { freshDatabase } from "@sluice/testkit/database"
 import { clusterEnv, isLive, liveUrl } from "@sluice/testkit/live"
 import { call, eventually, type SluiceProcess, startSluice, stopAll } from "@sluice/testkit/processes"
 import { Redis } from "ioredis"
@@ -143,6 +144,47 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
       await waitForAll([gateway.url], id, members, 60_000)
       assert.deepStrictEqual((await judge(gateway.url, id, 50, members)).broken, [], point)
       assert.strictEqual(await healed.kill("SIGTERM"), 0, healed.output())
+    }
+  })
+
+  it("a process dies while it rebuilds a room that was lost: the next one does it", async () => {
+    const database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+    const env = { SLUICE_MARIADB_URL: database.url, SLUICE_RECOVERY_HOLD: "2 seconds" }
+    try {
+      for (const point of ["recovery.fenced", "recovery.loaded"]) {
+        const gateway = await start("gateway", { ...env, SLUICE_CRASH_AT: `${point}:2` })
+        const id = newId(point.replace(".", "-"))
+        await call(`${gateway.url}/campaigns`, "POST", { id, name: point, stock: 50, ratePerSecond: 200, paused: true }, true)
+        const members = await join([gateway.url], id, 80)
+        await withRedis((redis) => redis.del(...["c", "w", "s", "u", "d", "f"].map((part) => `sluice:{${id}}:${part}`)))
+        await call(`${gateway.url}/campaigns/${id}/tickets`, "POST", { userId: "notices" }).catch(() => {})
+        assert.strictEqual(await gateway.ended, "SIGKILL", point)
+        const healed = await start("gateway,admission,issuer", env)
+        await call(`${healed.url}/campaigns/${id}`, "PATCH", { paused: false }, true)
+        await waitForAll([healed.url], id, members)
+        assert.deepStrictEqual((await judge(healed.url, id, 50, members)).broken, [], point)
+        await healed.kill("SIGTERM")
+      }
+    } finally {
+      await stopAll()
+      await database.drop()
+    }
+  })
+
+  it("three copies of everything started at once on an empty database share it", async () => {
+    const database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+    const env = { SLUICE_MARIADB_URL: database.url }
+    try {
+      const copies = await Promise.all([0, 1, 2].map(() => start("gateway,admission,issuer", env)))
+      const urls = copies.map(({ url }) => url)
+      const id = newId("copies")
+      await call(`${urls[0]}/campaigns`, "POST", { id, name: "Copies", stock: 60, ratePerSecond: 500 }, true)
+      const members = await join(urls, id, 200)
+      await waitForAll(urls, id, members)
+      assert.deepStrictEqual((await judge(urls[1]!, id, 60, members)).broken, [])
+    } finally {
+      await stopAll()
+      await database.drop()
     }
   })
 })

@@ -1,24 +1,18 @@
-import { randomBytes } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { MariaDb, Migrations, transact } from "@sluice/engines"
+import { freshDatabase } from "@sluice/testkit/database"
 import { liveUrl, whenLive } from "@sluice/testkit/live"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 
 /** A database of its own, gone at the end. */
-const fresh = Effect.gen(function* () {
-  const url = new URL(liveUrl("SLUICE_MARIADB_URL"))
-  const name = `sluice_test_${randomBytes(4).toString("hex")}`
-  const shared = MariaDb.layer({ url: Redacted.make(url.href), maxConnections: 1 })
-  const run = (statement: string) =>
-    Effect.provide(
-      SqlClient.SqlClient.use((sql) => sql.unsafe(statement)),
-      shared
-    )
-  yield* Effect.acquireRelease(run(`CREATE DATABASE ${name}`), () => Effect.orDie(run(`DROP DATABASE ${name}`)))
-  url.pathname = `/${name}`
-  return Redacted.make(url.href)
-})
+const fresh = Effect.map(
+  Effect.acquireRelease(
+    Effect.promise(() => freshDatabase(liveUrl("SLUICE_MARIADB_URL"))),
+    ({ drop }) => Effect.promise(drop)
+  ),
+  ({ url }) => Redacted.make(url)
+)
 
 const withFresh = <A, E>(use: (sql: SqlClient.SqlClient, url: Redacted.Redacted) => Effect.Effect<A, E, SqlClient.SqlClient>) =>
   Effect.flatMap(fresh, (url) =>
