@@ -7,8 +7,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Console, Data, Effect, Exit as Result, Runtime } from "effect"
 import { Command } from "effect/cli"
 import { TestConsole } from "effect/testing"
-import { Exit, run, subcommands } from "../src/commands/index.ts"
+import { subcommandsFor } from "../src/commands/index.ts"
 import { list, plain, table } from "../src/commands/Output.ts"
+import { Exit, run } from "../src/commands/run.ts"
 import { type DropOptions, drop } from "./rushServer.ts"
 
 const adminKey = "an-admin-key-of-at-least-32-characters"
@@ -23,7 +24,7 @@ const misconfigured = Command.make("misconfigured", {}, () =>
   Effect.fail(new Misconfigured({ message: "SLUICE_PORT is no port" }))
 )
 const dying = Command.make("die", {}, () => Effect.die(new Error("a bug")))
-const root = Command.make("sluice").pipe(Command.withSubcommands([...subcommands, failing, misconfigured, dying]))
+const root = Command.make("sluice").pipe(Command.withSubcommands([...(await subcommandsFor([])), failing, misconfigured, dying]))
 
 /** What a command line prints, and its exit code. */
 const sluice = (argv: ReadonlyArray<string>, env: Record<string, string> = {}) =>

@@ -1,8 +1,19 @@
-/** The table of contents of the command line: commands that talk to a running Sluice. */
-import { campaign } from "./campaign.ts"
-import { dlq } from "./dlq.ts"
-import { rush } from "./rush.ts"
+/** The table of contents of the command line. A command is loaded when it is named: `sluice load` needs no HTTP server to start. */
+const loaders = {
+  start: async () => (await import("./start.ts")).start,
+  serve: async () => (await import("./serve.ts")).serve,
+  campaign: async () => (await import("./campaign.ts")).campaign,
+  rush: async () => (await import("./rush.ts")).rush,
+  dlq: async () => (await import("./dlq.ts")).dlq
+}
 
-export { Exit, run } from "./run.ts"
+type Loaders = typeof loaders
+export type Subcommand = { [Name in keyof Loaders]: Awaited<ReturnType<Loaders[Name]>> }[keyof Loaders]
 
-export const subcommands = [campaign, rush, dlq] as const
+const isCommand = (name: string | undefined): name is keyof Loaders => name !== undefined && Object.hasOwn(loaders, name)
+
+/** The one that is named, else all: to list them, or to say which was meant. */
+export const subcommandsFor = (argv: ReadonlyArray<string>): Promise<ReadonlyArray<Subcommand>> => {
+  const [name] = argv
+  return Promise.all((isCommand(name) ? [loaders[name]] : Object.values(loaders)).map((load) => load()))
+}
