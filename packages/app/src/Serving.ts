@@ -32,6 +32,7 @@ const httpOptions = Effect.fnUntraced(function* (settings: Settings) {
     userLimit: settings.userRate,
     addressLimit: settings.addressRate,
     trustedProxies: settings.trustedProxies,
+    frameAncestors: settings.frameAncestors,
     maxConnections: settings.maxConnections,
     ...(settings.maxStreams === undefined ? {} : { maxStreams: settings.maxStreams }),
     drainGrace: settings.drainGrace

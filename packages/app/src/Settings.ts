@@ -40,6 +40,7 @@ export interface Settings {
   readonly userRate: RateSetting | false
   readonly addressRate: RateSetting | undefined
   readonly trustedProxies: ReadonlyArray<string>
+  readonly frameAncestors: ReadonlyArray<string>
   readonly maxConnections: number | undefined
   readonly maxStreams: number | undefined
   readonly recoveryHold: Duration.Duration
@@ -220,6 +221,12 @@ export const readSettings = (
     if (userSecret !== undefined && Buffer.byteLength(Redacted.value(userSecret)) < 32) {
       problems.push("SLUICE_USER_SECRET is too short: at least 32 bytes")
     }
+    const frameAncestors = list("SLUICE_FRAME_ANCESTORS")
+    for (const origin of frameAncestors) {
+      if (!/^https?:\/\/(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/.test(origin)) {
+        problems.push(`SLUICE_FRAME_ANCESTORS: ${JSON.stringify(origin)} is not an origin; for example https://shop.example`)
+      }
+    }
     const settings: Settings = {
       host: overrides.host ?? text("SLUICE_HOST") ?? "127.0.0.1",
       port: overrides.port ?? int("SLUICE_PORT", 0, 65_535, 8080),
@@ -233,6 +240,7 @@ export const readSettings = (
       userRate: userRate ?? { perSecond: 20, burst: 100 },
       addressRate: addressRate || undefined,
       trustedProxies: list("SLUICE_TRUSTED_PROXIES"),
+      frameAncestors,
       maxConnections: int("SLUICE_MAX_CONNECTIONS", 1, 1_000_000, undefined),
       maxStreams: int("SLUICE_MAX_STREAMS", 1, 1_000_000, undefined),
       recoveryHold: duration("SLUICE_RECOVERY_HOLD", Duration.seconds(12)),
@@ -242,7 +250,8 @@ export const readSettings = (
       logLevel: oneOf("SLUICE_LOG_LEVEL", logLevels, "Info"),
       logFormat: oneOf("SLUICE_LOG_FORMAT", ["pretty", "json", "logfmt"], "pretty")
     }
-    for (const name of ["SLUICE_HOST", "SLUICE_PORT", "SLUICE_DATA_DIR", "SLUICE_TRUSTED_PROXIES"]) known.add(name)
+    for (const name of ["SLUICE_HOST", "SLUICE_PORT", "SLUICE_DATA_DIR", "SLUICE_TRUSTED_PROXIES", "SLUICE_FRAME_ANCESTORS"])
+      known.add(name)
     for (const name of Object.keys(env)) {
       if (name.startsWith("SLUICE_") && !known.has(name)) problems.push(`${name} is not a setting${nearest(name, known)}`)
     }

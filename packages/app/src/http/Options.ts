@@ -23,6 +23,8 @@ export interface HttpOptions {
   readonly addressLimit?: RateLimit | undefined
   /** Addresses or CIDR blocks whose X-Forwarded-For is believed. */
   readonly trustedProxies?: ReadonlyArray<string> | undefined
+  /** Origins of sites that may show the waiting page in a frame. */
+  readonly frameAncestors?: ReadonlyArray<string> | undefined
   /** Joins and looks that wait for an answer, above which more are turned away. */
   readonly maxInFlight?: number
   /** Open event streams. */

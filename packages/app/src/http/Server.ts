@@ -23,6 +23,7 @@ import { Limits, makeLimits } from "./Limits.ts"
 import { type HttpOptions, HttpOptionsError } from "./Options.ts"
 import { badRequest, notFound, Problem, type ProblemFields, shuttingDown } from "./Problems.ts"
 import { type Endpoint, endpointsOf, isPlain, pathOf, Routes } from "./Routes.ts"
+import { layerWait, waitEndpoints } from "./Wait.ts"
 import { commonHeaders, docsCsp, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
 
 /** Where the server can be reached. */
@@ -249,17 +250,20 @@ const leaveAll: FastPath = () => undefined
 
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.")
 
-const layerGatewayRoutes = Layer.mergeAll(
-  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
-  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
-  layerConsole
-).pipe(Layer.provide(NodeHttpServer.layerHttpServices))
+const layerGatewayRoutes = (options: HttpOptions) =>
+  Layer.mergeAll(
+    HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
+    HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
+    layerConsole,
+    layerWait(options.frameAncestors ?? [])
+  ).pipe(Layer.provide(NodeHttpServer.layerHttpServices))
 
 const gatewayEndpoints: ReadonlyArray<Endpoint> = [
   ...endpointsOf(Api),
   { method: "GET", path: "/openapi.json" },
   { method: "GET", path: "/docs" },
-  ...consoleEndpoints
+  ...consoleEndpoints,
+  ...waitEndpoints
 ]
 
 /** Everything: the API, its documents and the console. */
@@ -271,7 +275,7 @@ export const layer = (options: HttpOptions) =>
         return yield* new HttpOptionsError({ option: "adminKey", message: "needed to serve on an address that is not loopback" })
       }
       const metrics = yield* requestMetrics
-      const app = yield* toApp(layerGatewayRoutes)
+      const app = yield* toApp(layerGatewayRoutes(options))
       const fast = options.fastPath === false ? leaveAll : yield* makeFastPath(options, metrics)
       return yield* start(options, gatewayEndpoints, app, metrics, fast)
     })

@@ -8,7 +8,14 @@ import { bodyLimit } from "./Input.ts"
 import { contentType, type ProblemFields, problemJson, statusOf } from "./Problems.ts"
 
 /** No script, style or frame but our own files, and no inline ones. */
-const csp = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+const cspOfPage = (ancestors: string) =>
+  `default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors ${ancestors}; object-src 'none'`
+
+const csp = cspOfPage("'none'")
+
+/** For a page that the sites of these origins may show in a frame. */
+export const cspFramedBy = (origins: ReadonlyArray<string>): string =>
+  origins.length === 0 ? csp : cspOfPage(["'self'", ...origins].join(" "))
 
 /** For the page at /docs alone: it carries its script and its API document inline, and asks only this server. */
 export const docsCsp =
