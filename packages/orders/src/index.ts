@@ -1,1 +1,2 @@
-export {}
+export * as OrdersRead from "./OrdersRead.ts"
+export * from "./OrdersSchema.ts"

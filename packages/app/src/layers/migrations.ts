@@ -1,13 +1,15 @@
 /** All that the SQL store must have, in the order in which it came to be. A migration that was released is never changed. */
 import { Campaigns, Issuances } from "@sluice/coupons"
 import { Migrations } from "@sluice/engines"
+import { ordersMigration } from "@sluice/orders"
 import { Layer } from "effect"
 import { secretsMigration } from "../Secrets.ts"
 
 const migrations: Migrations.Migrations = {
   "0001_campaigns": Campaigns.campaignsMigration,
   "0002_issuances": Issuances.issuancesMigration,
-  "0003_secrets": secretsMigration
+  "0003_secrets": secretsMigration,
+  "0010_orders": ordersMigration
 }
 
 /** `more` are those of one engine set. */
