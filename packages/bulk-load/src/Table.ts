@@ -1,0 +1,204 @@
+/**
+ * A table as a load sees it: its columns, in their order, with what each can hold.
+ *
+ * Pure: rows of `information_schema.COLUMNS` (MariaDB) or `PRAGMA table_xinfo` (SQLite) in, columns out. A type that is not known here is
+ * `unsupported` and can't be loaded into, so nothing is ever stored in a form that was not checked.
+ */
+import { Data } from "effect"
+
+export type ColumnType =
+  /** `min` and `max` are both allowed. */
+  | { readonly kind: "integer"; readonly min: bigint; readonly max: bigint }
+  | { readonly kind: "decimal"; readonly precision: number; readonly scale: number; readonly unsigned: boolean }
+  | { readonly kind: "float"; readonly single: boolean; readonly unsigned: boolean }
+  /** `padded`: trailing spaces do not come back (CHAR). */
+  | { readonly kind: "text"; readonly maxChars: number; readonly maxBytes: number; readonly padded: boolean }
+  /** Shown as HEX. `fixed`: filled up with zeros (BINARY). */
+  | { readonly kind: "binary"; readonly maxBytes: number; readonly fixed: boolean }
+  | { readonly kind: "date" }
+  | { readonly kind: "datetime"; readonly fraction: number; readonly timestamp: boolean }
+  | { readonly kind: "time"; readonly fraction: number }
+  | { readonly kind: "year" }
+  | { readonly kind: "enum"; readonly values: ReadonlyArray<string> }
+  | { readonly kind: "set"; readonly values: ReadonlyArray<string> }
+  | { readonly kind: "bit"; readonly bits: number }
+  | { readonly kind: "json" }
+  | { readonly kind: "uuid" }
+  | { readonly kind: "inet"; readonly version: 4 | 6 }
+  | { readonly kind: "unsupported"; readonly name: string }
+
+export interface Column {
+  readonly name: string
+  readonly type: ColumnType
+  readonly nullable: boolean
+  readonly hasDefault: boolean
+  readonly autoIncrement: boolean
+  readonly generated: boolean
+}
+
+export interface Table {
+  readonly engine: "mariadb" | "sqlite"
+  readonly name: string
+  readonly columns: ReadonlyArray<Column>
+}
+
+export class TableError extends Data.TaggedError("TableError")<{ readonly message: string }> {}
+
+const signed = (bits: number): ColumnType => ({
+  kind: "integer",
+  min: -(2n ** BigInt(bits - 1)),
+  max: 2n ** BigInt(bits - 1) - 1n
+})
+const unsigned = (bits: number): ColumnType => ({ kind: "integer", min: 0n, max: 2n ** BigInt(bits) - 1n })
+
+const integerBits: Readonly<Record<string, number>> = { tinyint: 8, smallint: 16, mediumint: 24, int: 32, bigint: 64 }
+
+/** A row of `information_schema.COLUMNS`, and whether a CHECK says that the column is JSON. */
+export interface MariaDbColumn {
+  readonly COLUMN_NAME: string
+  readonly DATA_TYPE: string
+  readonly COLUMN_TYPE: string
+  readonly IS_NULLABLE: "YES" | "NO"
+  readonly COLUMN_DEFAULT: string | null
+  readonly EXTRA: string
+  readonly CHARACTER_MAXIMUM_LENGTH: number | string | null
+  readonly CHARACTER_OCTET_LENGTH: number | string | null
+  readonly NUMERIC_PRECISION: number | string | null
+  readonly NUMERIC_SCALE: number | string | null
+  readonly DATETIME_PRECISION: number | string | null
+  readonly isJson: boolean
+}
+
+/** `'a','it''s'` as it stands between the brackets of an ENUM or SET. */
+const quotedList = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/'((?:[^']|'')*)'/g)].map(([, value]) => value!.replaceAll("''", "'"))
+
+const mariaDbType = (row: MariaDbColumn): ColumnType => {
+  const isUnsigned = /\bunsigned\b/.test(row.COLUMN_TYPE)
+  const name = row.DATA_TYPE.toLowerCase()
+  const bits = integerBits[name]
+  if (bits !== undefined) return isUnsigned ? unsigned(bits) : signed(bits)
+  if (row.isJson) return { kind: "json" }
+  switch (name) {
+    case "decimal":
+      return {
+        kind: "decimal",
+        precision: Number(row.NUMERIC_PRECISION),
+        scale: Number(row.NUMERIC_SCALE),
+        unsigned: isUnsigned
+      }
+    case "float":
+    case "double":
+      return { kind: "float", single: name === "float", unsigned: isUnsigned }
+    case "char":
+    case "varchar":
+    case "tinytext":
+    case "text":
+    case "mediumtext":
+    case "longtext":
+      return {
+        kind: "text",
+        maxChars: Number(row.CHARACTER_MAXIMUM_LENGTH),
+        maxBytes: Number(row.CHARACTER_OCTET_LENGTH),
+        padded: name === "char"
+      }
+    case "binary":
+    case "varbinary":
+    case "tinyblob":
+    case "blob":
+    case "mediumblob":
+    case "longblob":
+      return { kind: "binary", maxBytes: Number(row.CHARACTER_OCTET_LENGTH), fixed: name === "binary" }
+    case "date":
+      return { kind: "date" }
+    case "datetime":
+    case "timestamp":
+      return { kind: "datetime", fraction: Number(row.DATETIME_PRECISION), timestamp: name === "timestamp" }
+    case "time":
+      return { kind: "time", fraction: Number(row.DATETIME_PRECISION) }
+    case "year":
+      return { kind: "year" }
+    case "enum":
+    case "set":
+      return { kind: name, values: quotedList(row.COLUMN_TYPE) }
+    case "bit":
+      return { kind: "bit", bits: Number(row.NUMERIC_PRECISION) }
+    case "uuid":
+      return { kind: "uuid" }
+    case "inet4":
+      return { kind: "inet", version: 4 }
+    case "inet6":
+      return { kind: "inet", version: 6 }
+    default:
+      return { kind: "unsupported", name }
+  }
+}
+
+export const columnOfMariaDb = (row: MariaDbColumn): Column => ({
+  name: row.COLUMN_NAME,
+  type: mariaDbType(row),
+  nullable: row.IS_NULLABLE === "YES",
+  hasDefault: row.COLUMN_DEFAULT !== null,
+  autoIncrement: /\bauto_increment\b/i.test(row.EXTRA),
+  generated: /\b(GENERATED|VIRTUAL|STORED)\b/i.test(row.EXTRA)
+})
+
+/** A row of `PRAGMA table_xinfo`; `isRowId`: the sole INTEGER PRIMARY KEY, which SQLite numbers itself. */
+export interface SqliteColumn {
+  readonly name: string
+  readonly type: string
+  readonly notnull: number
+  readonly dflt_value: string | null
+  readonly hidden: number
+  readonly isRowId: boolean
+}
+
+const unlimited = Number.MAX_SAFE_INTEGER
+
+/** By the declared type, the way SQLite finds a column's affinity (https://sqlite.org/datatype3.html#determination_of_column_affinity). */
+const sqliteType = (declared: string): ColumnType => {
+  const type = declared.toUpperCase()
+  const text: ColumnType = { kind: "text", maxChars: unlimited, maxBytes: unlimited, padded: false }
+  if (type.includes("INT")) return signed(64)
+  if (/CHAR|CLOB|TEXT/.test(type)) return text
+  if (type === "" || type.includes("BLOB")) return { kind: "binary", maxBytes: unlimited, fixed: false }
+  if (/REAL|FLOA|DOUB/.test(type)) return { kind: "float", single: false, unsigned: false }
+  if (type === "JSON") return { kind: "json" }
+  return text
+}
+
+export const columnOfSqlite = (row: SqliteColumn): Column => ({
+  name: row.name,
+  type: sqliteType(row.type),
+  nullable: row.notnull === 0,
+  hasDefault: row.dflt_value !== null,
+  autoIncrement: row.isRowId,
+  generated: row.hidden === 2 || row.hidden === 3
+})
+
+const sameName = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+
+/** The columns that a source with these names fills, in the source's order. */
+export const selectColumns = (table: Table, names: ReadonlyArray<string>): ReadonlyArray<Column> | TableError => {
+  const refuse = (message: string) => new TableError({ message: `${table.name}: ${message}` })
+  const chosen: Array<Column> = []
+  for (const name of names) {
+    const column = table.columns.find((candidate) => sameName(candidate.name, name))
+    if (column === undefined) {
+      const there = table.columns.map((candidate) => candidate.name).join(", ")
+      return refuse(`there is no column ${JSON.stringify(name)}; there are ${there}`)
+    }
+    if (chosen.includes(column)) return refuse(`the column ${column.name} is named twice`)
+    if (column.generated) return refuse(`the column ${column.name} is generated and takes no values`)
+    if (column.type.kind === "unsupported") {
+      return refuse(`the column ${column.name} of type ${column.type.name} can't be loaded; leave it out`)
+    }
+    chosen.push(column)
+  }
+  const missing = table.columns.filter(
+    (column) => !chosen.includes(column) && !column.nullable && !column.hasDefault && !column.autoIncrement && !column.generated
+  )
+  if (missing.length > 0) return refuse(`no value for ${missing.map(({ name }) => name).join(", ")}, which can't be left out`)
+  if (chosen.length === 0) return refuse("no columns")
+  return chosen
+}
