@@ -1,24 +1,28 @@
 /**
  * Load on one URL for some seconds, from wrk where it is installed, else from autocannon in a process of its own. Every request is the
- * next line of work: a join of a user who has never been, or a look at one of the paths of a file.
+ * next line of work: a join of a user who has never been, a look at one of the paths of a file, or a new order.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { onCore } from "./pinned.ts"
 
 export type Work =
   | { readonly kind: "join"; readonly path: string; readonly userPrefix: string }
   | { readonly kind: "look"; readonly pathsFile: string }
+  | { readonly kind: "order"; readonly keyPrefix: string; readonly customers: number; readonly products: number }
 
 export interface Load {
   readonly requests: number
   readonly seconds: number
   readonly p50Ms: number
+  readonly p95Ms?: number
   readonly p99Ms: number
 }
 
 export interface Generator {
   readonly name: string
-  readonly run: (url: string, work: Work, connections: number, seconds: number) => Promise<Load>
+  /** `core`: the one it may use, where it may not use all. */
+  readonly run: (url: string, work: Work, connections: number, seconds: number, core?: string) => Promise<Load>
 }
 
 interface Printed extends Load {
@@ -49,20 +53,26 @@ const result = (out: string): Load => {
   return load
 }
 
+const variables = (work: Work): Record<string, string> => {
+  if (work.kind === "join") return { BENCH_PATH: work.path, BENCH_USER: work.userPrefix }
+  if (work.kind === "look") return { BENCH_PATHS: work.pathsFile }
+  return { BENCH_KEY: work.keyPrefix, BENCH_CUSTOMERS: String(work.customers), BENCH_PRODUCTS: String(work.products) }
+}
+
 const wrk = (version: string): Generator => ({
   name: `wrk ${version}`,
-  run: async (url, work, connections, seconds) => {
-    const env: Record<string, string> =
-      work.kind === "join" ? { BENCH_PATH: work.path, BENCH_USER: work.userPrefix } : { BENCH_PATHS: work.pathsFile }
+  run: async (url, work, connections, seconds, core) => {
     const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", file(`${work.kind}.lua`), url]
-    return result(await output("wrk", args, env))
+    return result(await output(...onCore(core, "wrk", args), variables(work)))
   }
 })
 
 const autocannon: Generator = {
   name: "autocannon",
-  run: async (url, work, connections, seconds) =>
-    result(await output(process.execPath, [file("cannon.mjs"), JSON.stringify({ url, work, connections, seconds })]))
+  run: async (url, work, connections, seconds, core) => {
+    const args = [file("cannon.mjs"), JSON.stringify({ url, work, connections, seconds })]
+    return result(await output(...onCore(core, process.execPath, args)))
+  }
 }
 
 export const findGenerator = (): Generator => {
@@ -76,4 +86,10 @@ export const findGenerator = (): Generator => {
     "wrk is not installed: autocannon makes the load, which costs more of the machine. Better: `apt-get install wrk`."
   )
   return autocannon
+}
+
+/** Looks at a fixed rate, whether earlier ones were answered or not; latency counts from when a request was due. */
+export const paced = async (url: string, pathsFile: string, rate: number, seconds: number, core?: string): Promise<Load> => {
+  const args = [file("pace.mjs"), JSON.stringify({ url, pathsFile, rate, seconds })]
+  return result(await output(...onCore(core, process.execPath, args)))
 }

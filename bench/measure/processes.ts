@@ -16,14 +16,14 @@ process.on("exit", () => {
 })
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130))
 
-const follow = (child: ChildProcess): Promise<void> => {
+export const follow = (child: ChildProcess): Promise<void> => {
   children.add(child)
   return once(child, "exit").then(() => {
     children.delete(child)
   })
 }
 
-const stop = async (child: ChildProcess, ended: Promise<void>) => {
+export const stop = async (child: ChildProcess, ended: Promise<void>) => {
   child.kill("SIGTERM")
   const forced = setTimeout(() => child.kill("SIGKILL"), 10_000)
   await ended

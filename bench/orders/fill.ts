@@ -1,0 +1,157 @@
+/** Puts the orders into MariaDB, in the normal form and as documents, and into MongoDB. */
+import { once } from "node:events"
+import { Readable } from "node:stream"
+import { type Db, MongoClient } from "mongodb"
+import mysql, { type Connection } from "mysql2"
+import { category, categoryIds, item, order, type Size, user, view } from "./model.ts"
+
+const tables = `
+CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(100) NOT NULL, age INT NOT NULL, level VARCHAR(20) NOT NULL);
+CREATE TABLE address (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, street VARCHAR(100) NOT NULL, city VARCHAR(100) NOT NULL,
+  zipcode VARCHAR(10) NOT NULL);
+CREATE TABLE category (id BIGINT PRIMARY KEY, name VARCHAR(100) NOT NULL);
+CREATE TABLE items (id BIGINT PRIMARY KEY, category_id BIGINT NOT NULL, name VARCHAR(100) NOT NULL, price BIGINT NOT NULL);
+CREATE TABLE orders (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, placed_at DATETIME(3) NOT NULL);
+CREATE TABLE order_items (id BIGINT PRIMARY KEY, order_id BIGINT NOT NULL, item_id BIGINT NOT NULL, quantity INT NOT NULL);
+CREATE TABLE payment (id BIGINT PRIMARY KEY, order_id BIGINT NOT NULL, status VARCHAR(20) NOT NULL, paid_at DATETIME(3) NOT NULL);
+CREATE TABLE documents (id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY,
+  customer_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, placed_at CHAR(24) CHARACTER SET ascii NOT NULL,
+  document LONGTEXT NOT NULL, INDEX by_customer (customer_id, placed_at, id))`
+
+export const normalForm = ["users", "address", "category", "items", "orders", "order_items", "payment"]
+
+const indexes = [
+  "ALTER TABLE orders ADD INDEX by_user (user_id, placed_at)",
+  "ALTER TABLE order_items ADD INDEX by_order (order_id)",
+  "ALTER TABLE payment ADD INDEX by_order (order_id)",
+  "ALTER TABLE address ADD INDEX by_user (user_id)"
+]
+
+export const connect = (url: string, database: string): Connection => {
+  const { hostname, password, port, username } = new URL(url)
+  return mysql.createConnection({
+    host: hostname,
+    port: Number(port),
+    user: username,
+    password,
+    database,
+    // Asked for only by this connection, and answered only with what it streams itself.
+    flags: ["+LOCAL_FILES"],
+    multipleStatements: true
+  })
+}
+
+export const query = (connection: Connection, sql: string, stream?: Readable) =>
+  new Promise<ReadonlyArray<Record<string, unknown>>>((resolve, reject) => {
+    const options = stream === undefined ? { sql } : { sql, infileStreamFactory: () => stream }
+    connection.query(options, (error, rows) => (error ? reject(error) : resolve(rows as never)))
+  })
+
+const seconds = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace("T", " ")
+const range = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
+const escaped = (text: string) => text.replaceAll("\\", "\\\\")
+
+type Row = ReadonlyArray<string | number>
+
+function* packed(rows: Iterable<Row>): Generator<Buffer> {
+  let pack: Array<string> = []
+  for (const row of rows) {
+    pack.push(`${row.join("\t")}\n`)
+    if (pack.length === 2000) {
+      yield Buffer.from(pack.join(""))
+      pack = []
+    }
+  }
+  if (pack.length > 0) yield Buffer.from(pack.join(""))
+}
+
+function* rowsOf(size: Size, of: (id: number) => Iterable<Row>, ids: Iterable<number> = range(size.orders)): Generator<Row> {
+  for (const id of ids) yield* of(id)
+}
+
+export const fillMariaDb = async (url: string, database: string, size: Size): Promise<void> => {
+  const connection = connect(url, database)
+  const users = range(size.users)
+  const rows: Readonly<Record<string, Iterable<Row>>> = {
+    users: users.map((id) => [id, user(id).name, user(id).age, user(id).level]),
+    address: users.map((id) => [id, id, user(id).street, user(id).city, user(id).zipcode]),
+    category: categoryIds.map((id) => [id, category(id).name]),
+    items: range(size.items).map((id) => [id, item(id).category, item(id).name, item(id).price]),
+    orders: rowsOf(size, (id) => [[id, order(id, size).user, seconds(order(id, size).placedAtMs)]]),
+    order_items: rowsOf(size, (id) => order(id, size).lines.map((line) => [line.id, id, line.item, line.quantity])),
+    payment: rowsOf(size, (id) => [[id, id, "paid", seconds(order(id, size).paidAtMs)]]),
+    documents: rowsOf(size, (id) => {
+      const document = view(id, size)
+      return [[document.orderId, document.customer.id, document.placedAt, escaped(JSON.stringify(document))]]
+    })
+  }
+  try {
+    await query(connection, tables)
+    for (const [table, of] of Object.entries(rows)) {
+      const stream = Readable.from(packed(of), { objectMode: true, highWaterMark: 1 })
+      await query(connection, `LOAD DATA LOCAL INFILE '-' INTO TABLE ${table} CHARACTER SET utf8mb4`, stream)
+    }
+    await query(connection, `ANALYZE TABLE ${Object.keys(rows).join(", ")}`)
+  } finally {
+    connection.end()
+  }
+}
+
+export const addIndexes = async (url: string, database: string): Promise<void> => {
+  const connection = connect(url, database)
+  try {
+    for (const sql of indexes) await query(connection, sql)
+    await query(connection, `ANALYZE TABLE ${normalForm.join(", ")}`)
+  } finally {
+    connection.end()
+  }
+}
+
+/** Data and indexes of these tables, as the engine itself counts them. */
+export const tableBytes = async (url: string, database: string, tables: ReadonlyArray<string>): Promise<number> => {
+  const connection = connect(url, database)
+  try {
+    const names = tables.map((table) => connection.escape(table)).join(", ")
+    const [row] = await query(
+      connection,
+      `SELECT SUM(data_length + index_length) AS bytes FROM information_schema.tables
+       WHERE table_schema = ${connection.escape(database)} AND table_name IN (${names})`
+    )
+    return Number(row?.bytes)
+  } finally {
+    connection.end()
+    await once(connection, "end").catch(() => {})
+  }
+}
+
+export const withMongoDb = async <A>(url: string, use: (db: Db) => Promise<A>): Promise<A> => {
+  const client = new MongoClient(url)
+  try {
+    return await use(client.db())
+  } finally {
+    await client.close()
+  }
+}
+
+export const collection = "views"
+
+export const fillMongoDb = (url: string, size: Size): Promise<void> =>
+  withMongoDb(url, async (db) => {
+    const views = db.collection<{ _id: string }>(collection)
+    await views.createIndex({ "customer.id": 1, placedAt: -1, _id: -1 })
+    for (let first = 1; first <= size.orders; first += 2000) {
+      const ids = range(Math.min(2000, size.orders - first + 1)).map((i) => first + i - 1)
+      const documents = ids.map((id) => {
+        const { orderId, ...rest } = view(id, size)
+        return { _id: orderId, ...rest }
+      })
+      await views.insertMany(documents, { ordered: false })
+    }
+  })
+
+export const collectionBytes = (url: string, name: string): Promise<number> =>
+  withMongoDb(url, async (db) => {
+    await db.admin().command({ fsync: 1 })
+    const stats = await db.command({ collStats: name })
+    return Number(stats.storageSize) + Number(stats.totalIndexSize)
+  })

@@ -1,0 +1,64 @@
+/** The servers beside which ours is measured, each ready to answer. */
+import { execFileSync } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { freePort } from "@sluice/testkit/processes"
+import { answers, cores, type Pinned, startPinned } from "../measure/pinned.ts"
+
+export interface Stores {
+  readonly mariadb: string
+  readonly mongodb: string
+}
+
+/** A way to read: its name in the tables, and where its orders and pages stand. */
+export interface Contestant {
+  readonly name: string
+  readonly title: string
+  readonly engine: "mariadb" | "mongodb" | "none"
+  readonly server: Pinned
+  readonly prefix: string
+}
+
+const path = (name: string) => fileURLToPath(new URL(`../peers/orders/${name}`, import.meta.url))
+
+export const startBare = async (stores: Stores, way: "joins" | "documents" | "findone" | "mongodb"): Promise<Pinned> => {
+  const url = `http://127.0.0.1:${await freePort()}`
+  return startPinned({
+    program: process.execPath,
+    args: [path("bare.ts")],
+    core: cores?.server,
+    url,
+    env: { PORT: new URL(url).port, WAY: way, MARIADB_URL: stores.mariadb, MONGODB_URL: stores.mongodb },
+    ready: answers(`${url}/health`)
+  })
+}
+
+/** Built by Maven where it has not been; undefined where there is no Java or no Maven. */
+export const startSpring = async (stores: Stores): Promise<Pinned | undefined> => {
+  const folder = path("spring")
+  const jar = `${folder}/target/orders.jar`
+  try {
+    if (!existsSync(jar)) execFileSync("mvn", ["-q", "-B", "-f", `${folder}/pom.xml`, "package"], { stdio: "inherit" })
+    execFileSync("java", ["-version"], { stdio: "ignore" })
+  } catch {
+    console.error("The Spring program is left out: it needs Java 17 and Maven (`apt-get install openjdk-17-jdk-headless maven`).")
+    return undefined
+  }
+  const { host, password, pathname, username } = new URL(stores.mariadb)
+  const url = `http://127.0.0.1:${await freePort()}`
+  return startPinned({
+    program: "java",
+    args: ["-Xmx512m", "-jar", jar],
+    core: cores?.server,
+    url,
+    env: {
+      PORT: new URL(url).port,
+      JDBC_URL: `jdbc:mariadb://${host}${pathname}`,
+      JDBC_USER: username,
+      JDBC_PASSWORD: password,
+      MONGODB_URL: stores.mongodb
+    },
+    ready: answers(`${url}/health/ready`),
+    timeoutMs: 120_000
+  })
+}
