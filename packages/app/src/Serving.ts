@@ -52,7 +52,7 @@ export const layer = (settings: Settings) =>
       const engines: Layer.Layer<SqlClient.SqlClient | WaitingRoom | EventLog | Health, StartError> =
         settings.engines.kind === "embedded" ? embedded.layer(settings.dataDir) : cluster.layer(settings.engines)
       const ready = services.layer(settings).pipe(Layer.provideMerge(engines))
-      const working = roles.layer(settings.roles).pipe(Layer.provideMerge(ready))
+      const working = roles.layer(settings).pipe(Layer.provideMerge(ready))
       const http = settings.roles.includes("gateway") ? HttpServer.layer(options) : HttpServer.layerOperations(options)
       return http.pipe(Layer.provideMerge(working))
     })

@@ -46,6 +46,8 @@ export interface Settings {
   readonly recoveryHold: Duration.Duration
   readonly recoveryDrain: Duration.Duration
   readonly drainGrace: Duration.Duration
+  /** How long published events stay in the outbox. */
+  readonly outboxRetention: Duration.Duration
   readonly orderView: "mongodb" | "mariadb"
   readonly logLevel: LogLevel
   readonly logFormat: "pretty" | "json" | "logfmt"
@@ -246,6 +248,7 @@ export const readSettings = (
       recoveryHold: duration("SLUICE_RECOVERY_HOLD", Duration.seconds(12)),
       recoveryDrain: duration("SLUICE_RECOVERY_DRAIN", Duration.seconds(5)),
       drainGrace: duration("SLUICE_DRAIN_GRACE", Duration.seconds(0)),
+      outboxRetention: duration("SLUICE_OUTBOX_RETENTION", Duration.seconds(0)),
       orderView: oneOf("SLUICE_ORDER_VIEW", ["mongodb", "mariadb"], "mongodb"),
       logLevel: oneOf("SLUICE_LOG_LEVEL", logLevels, "Info"),
       logFormat: oneOf("SLUICE_LOG_FORMAT", ["pretty", "json", "logfmt"], "pretty")

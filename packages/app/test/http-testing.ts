@@ -1,7 +1,7 @@
 /** Fakes of what stands behind the HTTP side, and clients that can misbehave. */
 import { request } from "node:http"
 import { connect, type Socket } from "node:net"
-import { CampaignAdmin, Drop, type Joined } from "@sluice/coupons"
+import { CampaignAdmin, DeadLetters, Drop, type Joined } from "@sluice/coupons"
 import {
   CampaignExists,
   CampaignNotFound,
@@ -16,6 +16,7 @@ import { Effect, type Exit, Layer, Redacted, Stream } from "effect"
 import { type EngineHealth, Health } from "../src/http/Health.ts"
 import type { HttpOptions } from "../src/http/Options.ts"
 import { HttpAddress, layer } from "../src/http/Server.ts"
+import { layerShopFakes } from "./orders-fakes.ts"
 
 export const adminKey = "0123456789abcdef0123456789abcdef"
 
@@ -192,7 +193,21 @@ export const layerFakes = (fakes: Fakes) => {
       })
     })
   )
-  return Layer.mergeAll(drop, admin, Layer.succeed(Health, { check: Effect.sync(() => fakes.engines) }))
+  const deadLetters = Layer.succeed(
+    DeadLetters,
+    DeadLetters.of({
+      list: (topic, limit) => Effect.as(told("deadLetters", topic, limit), { topic, total: 0, deadLetters: [] }),
+      replay: (topic, limit) => Effect.as(told("replay", topic, limit), { topic, replayed: 0, remaining: 0 })
+    })
+  )
+
+  return Layer.mergeAll(
+    drop,
+    admin,
+    deadLetters,
+    layerShopFakes(told),
+    Layer.succeed(Health, { check: Effect.sync(() => fakes.engines) })
+  )
 }
 
 export const testOptions: HttpOptions = { port: 0, adminKey: Redacted.make(adminKey), userLimit: false, drainGrace: 0 }

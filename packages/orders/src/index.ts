@@ -1,2 +1,7 @@
+export * as Customers from "./Customers.ts"
+export * as Orders from "./Orders.ts"
 export * as OrdersRead from "./OrdersRead.ts"
 export * from "./OrdersSchema.ts"
+export * as Outbox from "./Outbox.ts"
+export * as Products from "./Products.ts"
+export * as Relay from "./Relay.ts"

@@ -10,7 +10,10 @@ import version from "../../package.json" with { type: "json" }
 import { layerGuard } from "./Guard.ts"
 import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts"
 import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
+import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
+import { layerOrders, ordersApi } from "./groups/orders.ts"
+import { layerShopAdmin, shopAdminApi } from "./groups/shop-admin.ts"
 import { layerTickets, ticketsApi } from "./groups/tickets.ts"
 import { layerUsers, usersApi } from "./groups/users.ts"
 import { layerAdmin } from "./Identity.ts"
@@ -44,6 +47,9 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(campaignsApi)
   .addHttpApi(usersApi)
   .addHttpApi(campaignAdminApi)
+  .addHttpApi(ordersApi)
+  .addHttpApi(shopAdminApi)
+  .addHttpApi(deadLettersApi)
   .addHttpApi(operationsApi)
   .annotateMerge(
     OpenApi.annotations({
@@ -64,7 +70,8 @@ export const layerHandlers = Layer.mergeAll(
   layerTickets,
   layerCampaigns,
   layerUsers,
-  layerCampaignAdmin.pipe(Layer.provide(layerAdmin)),
+  layerOrders,
+  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin).pipe(Layer.provide(layerAdmin)),
   layerOperations
 ).pipe(Layer.provide(layerGuard))
 

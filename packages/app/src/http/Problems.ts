@@ -5,7 +5,21 @@
  * `problemOf` is total: whatever a handler failed with becomes a problem here, and what is nobody's answer becomes `internal` without a
  * word about the cause. A group with errors of its own adds its codes to `codes` and a case to `problemOf`.
  */
-import { CampaignExists, CampaignNotFound, ChangeRefused, JoinRefused, TicketInvalid, Unavailable } from "@sluice/domain"
+import {
+  CampaignExists,
+  CampaignNotFound,
+  ChangeRefused,
+  CouponSpent,
+  IdempotencyKeyReused,
+  JoinRefused,
+  OrderForbidden,
+  OrderInProgress,
+  OrderNotFound,
+  OrderRefused,
+  OrderStateRefused,
+  TicketInvalid,
+  Unavailable
+} from "@sluice/domain"
 import { Data, Schema, SchemaTransformation } from "effect"
 import { HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiError, HttpApiSchema } from "effect/http-api"
@@ -19,6 +33,7 @@ export const codes = {
   forbidden: [403, "Not allowed for this caller"],
   not_found: [404, "There is nothing at this path"],
   campaign_not_found: [404, "There is no such campaign"],
+  order_not_found: [404, "There is no such order"],
   method_not_allowed: [405, "The method is not allowed at this path"],
   request_timeout: [408, "The request did not arrive in time"],
   not_open: [409, "The campaign is not open yet"],
@@ -26,9 +41,14 @@ export const codes = {
   full: [409, "The waiting room is full"],
   campaign_exists: [409, "There is a campaign with this id"],
   change_refused: [409, "The change contradicts what stands"],
+  order_state: [409, "The state of the order does not allow it"],
+  order_in_progress: [409, "An order with this idempotency key is being placed"],
+  coupon_spent: [409, "The coupon is spent"],
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The content type is not supported"],
   expectation_failed: [417, "The expectation can not be met"],
+  order_refused: [422, "The order names what is not known here"],
+  idempotency_key_reused: [422, "The idempotency key came with another body before"],
   too_many_requests: [429, "Too many requests"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "Something went wrong here"],
@@ -119,6 +139,8 @@ const known = (error: unknown): ProblemFields | undefined => {
   if (error instanceof TicketInvalid) return ticketInvalid
   if (error instanceof CampaignExists) return { code: "campaign_exists", detail: `The id ${error.campaignId} is taken.` }
   if (error instanceof ChangeRefused) return { code: "change_refused", detail: error.detail }
+  const ofOrder = orderProblem(error)
+  if (ofOrder !== undefined) return ofOrder
   if (error instanceof Unavailable) {
     return { code: "unavailable", detail: `Not available now: ${error.engine}.`, headers: retryAfter(error.retryAfterSeconds) }
   }
@@ -130,6 +152,23 @@ const known = (error: unknown): ProblemFields | undefined => {
     if (error.reason._tag === "RequestParseError") {
       return error.reason.reason === "BodyTooLarge" ? bodyTooLarge : badRequest("The body could not be read.")
     }
+  }
+  return undefined
+}
+
+const orderProblem = (error: unknown): ProblemFields | undefined => {
+  if (error instanceof OrderNotFound) return { code: "order_not_found", detail: `There is no order ${error.orderId}.` }
+  if (error instanceof OrderForbidden) return forbidden("The order is of another customer.")
+  if (error instanceof OrderStateRefused) return { code: "order_state", detail: `The order is ${error.state}.` }
+  if (error instanceof OrderRefused) {
+    return { code: "order_refused", detail: "Some fields name what is not known here; see errors.", errors: error.errors }
+  }
+  if (error instanceof CouponSpent) return { code: "coupon_spent", detail: "Another order has spent the coupon." }
+  if (error instanceof IdempotencyKeyReused) {
+    return { code: "idempotency_key_reused", detail: "Send another key, or the body that this key came with." }
+  }
+  if (error instanceof OrderInProgress) {
+    return { code: "order_in_progress", detail: "Ask again in a moment.", headers: retryAfter(error.retryAfterSeconds) }
   }
   return undefined
 }

@@ -1,9 +1,9 @@
 /** Each port on its own servers: MariaDB, Redis, Kafka. Any number of processes, none of them special. */
 
-import { winsTopic } from "@sluice/domain"
+import { ordersTopic, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, Redis } from "@sluice/engines"
 import { WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ClusterUrls } from "../Settings.ts"
 import { named } from "../StartError.ts"
@@ -19,15 +19,20 @@ const health = layerHealth(
   })
 )
 
-const topics = Layer.effectDiscard(EventLog.use((log) => log.ensureTopics([winsTopic, deadLetterTopic(winsTopic)])))
+const patiently = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])
+
+/** A log that is away keeps nobody from starting: what can't be published waits in the database or the room. */
+const topics = Layer.effectDiscard(
+  EventLog.use((log) => log.ensureTopics([winsTopic, ordersTopic].flatMap((topic) => [topic, deadLetterTopic(topic)]))).pipe(
+    Effect.tapError(() => Effect.logWarning("Kafka is away; its topics are made when it is back")),
+    Effect.retry(patiently),
+    Effect.forkScoped
+  )
+)
 
 export const layer = (urls: ClusterUrls) => {
   const kafka = Kafka.layer({ brokers: urls.kafka })
-  const log = topics.pipe(
-    Layer.provideMerge(EventLogKafka.layer()),
-    Layer.provideMerge(kafka),
-    named(`SLUICE_KAFKA_BROKERS=${urls.kafka}`)
-  )
+  const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
   const room = WaitingRoomRedis.layer.pipe(
     Layer.provide(Redis.layer({ urls: urls.redis })),
     named("SLUICE_REDIS_URL (value not shown)")

@@ -1,5 +1,6 @@
 /** What the roles and the API stand on, over whichever engines there are. */
 import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
+import { Customers, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { sharedTicketKey } from "../Secrets.ts"
@@ -12,7 +13,11 @@ const tickets = ({ ticketKeys }: Settings) => {
     : Tickets.layer([first, ...rest])
 }
 
-export const layer = (settings: Settings) =>
+const orders = Layer.mergeAll(Orders.layer(), Customers.layer, Products.layer, OrdersRead.layer).pipe(
+  Layer.provideMerge(Outbox.layer)
+)
+
+const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(
     Layer.provideMerge(Layer.mergeAll(Drop.layer, DeadLetters.layer)),
     Layer.provideMerge(
@@ -20,3 +25,5 @@ export const layer = (settings: Settings) =>
     ),
     Layer.provideMerge(Layer.mergeAll(Campaigns.layer, Issuances.layer, tickets(settings)))
   )
+
+export const layer = (settings: Settings) => Layer.mergeAll(coupons(settings), orders)

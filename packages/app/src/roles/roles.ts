@@ -1,8 +1,9 @@
 /** What each role does besides answering: loops that run until the process ends. */
 import { Issuer, Recovery, RoomKeeper } from "@sluice/coupons"
+import { Relay } from "@sluice/orders"
 import { Admission } from "@sluice/waiting-room"
 import { Cause, Effect, Exit, Layer } from "effect"
-import type { Role } from "../Settings.ts"
+import type { Role, Settings } from "../Settings.ts"
 
 const admission = Effect.gen(function* () {
   const onSale = yield* RoomKeeper.OnSale
@@ -30,8 +31,11 @@ const forever = <E, R>(name: Role, loop: Effect.Effect<void, E, R>) =>
     )
   )
 
-export const layer = (roles: ReadonlyArray<Role>) =>
-  Layer.mergeAll(
+export const layer = ({ engines, outboxRetention, roles }: Settings) => {
+  const relay = { retention: outboxRetention, ...(engines.kind === "embedded" ? { owner: "embedded" } : {}) }
+  return Layer.mergeAll(
     roles.includes("admission") ? forever("admission", admission) : Layer.empty,
-    roles.includes("issuer") ? forever("issuer", Issuer.run) : Layer.empty
+    roles.includes("issuer") ? forever("issuer", Issuer.run) : Layer.empty,
+    roles.includes("relay") ? forever("relay", Relay.run(relay)) : Layer.empty
   )
+}

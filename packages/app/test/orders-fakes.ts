@@ -1,0 +1,50 @@
+/** Fakes of the write side of the shop; what each id does is in its name. */
+import {
+  CouponSpent,
+  IdempotencyKeyReused,
+  OrderForbidden,
+  OrderInProgress,
+  OrderNotFound,
+  OrderRefused,
+  OrderStateRefused,
+  Unavailable
+} from "@sluice/domain"
+import { Customers, Orders, Products } from "@sluice/orders"
+import { Effect, Layer } from "effect"
+
+export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
+
+/** `told` hears every call that reached a service. */
+export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unknown>) => Effect.Effect<unknown>) =>
+  Layer.mergeAll(
+    Layer.succeed(
+      Orders.Orders,
+      Orders.Orders.of({
+        place: Effect.fnUntraced(function* (order, key) {
+          yield* told("place", order, ...(key === undefined ? [] : [key]))
+          if (order.customerId === "nobody") {
+            return yield* new OrderRefused({ errors: [{ path: "customerId", message: "There is no such customer" }] })
+          }
+          if (order.customerId === "down") return yield* new Unavailable({ engine: "sql", retryAfterSeconds: 1 })
+          if (order.customerId === "defect") return yield* Effect.die(new Error("secret-internals"))
+          if (key === "reused") return yield* new IdempotencyKeyReused()
+          if (key === "busy") return yield* new OrderInProgress({ retryAfterSeconds: 1 })
+          if (order.couponCode === "SPEN-TTTT-TTTT-TTTT") return yield* new CouponSpent()
+          return { orderId, version: 1, total: 2500 }
+        }),
+        change: Effect.fnUntraced(function* (id, state, by) {
+          yield* told("change", id, state, ...(by === undefined ? [] : [by]))
+          if (id === "unknown") return yield* new OrderNotFound({ orderId: id })
+          if (id === "shipped") return yield* new OrderStateRefused({ orderId: id, state: "shipped" })
+          if (by !== undefined && by !== "u1") return yield* new OrderForbidden()
+          return { orderId: id, version: 2, state }
+        })
+      })
+    ),
+    Layer.succeed(Customers.Customers, {
+      put: (id, profile) => Effect.as(told("putCustomer", id, profile), { id, ...profile, version: 1 })
+    }),
+    Layer.succeed(Products.Products, {
+      put: (id, product) => Effect.as(told("putProduct", id, product), { id, ...product, version: 1 })
+    })
+  )
