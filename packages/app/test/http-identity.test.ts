@@ -23,7 +23,9 @@ describe("the admin key", () => {
   const calls: ReadonlyArray<readonly [method: string, path: string, body?: string]> = [
     ["POST", "/campaigns", '{"id":"new","name":"New","stock":1,"ratePerSecond":1}'],
     ["PATCH", "/campaigns/sale", '{"paused":true}'],
-    ["POST", "/campaigns/sale/reconcile"]
+    ["POST", "/campaigns/sale/reconcile"],
+    ["GET", "/admin/dead-letters?limit=5"],
+    ["POST", "/admin/dead-letters/replay"]
   ]
   const wrong: ReadonlyArray<readonly [name: string, headers: Record<string, string>]> = [
     ["nothing", {}],
@@ -70,6 +72,10 @@ describe("the admin key", () => {
       assert.strictEqual(changed.status, 200)
       const report = yield* send(`${url}/campaigns/sale/reconcile`, { method: "POST", headers: asAdmin })
       assert.deepStrictEqual([report.status, report.json.driftFound], [200, 0])
+      const dead = yield* send(`${url}/admin/dead-letters?limit=5`, { method: "GET", headers: asAdmin })
+      assert.deepStrictEqual([dead.status, dead.json], [200, { topic: "sluice.wins", total: 0, deadLetters: [] }])
+      const replayed = yield* send(`${url}/admin/dead-letters/replay`, { method: "POST", headers: asAdmin })
+      assert.deepStrictEqual([replayed.status, replayed.json.replayed], [200, 0])
       assert.strictEqual(
         (yield* post(`${url}/campaigns`, { id: "taken", name: "T", stock: 1, ratePerSecond: 1 }, asAdmin)).json.code,
         "campaign_exists"

@@ -3,12 +3,12 @@ import { DeadLetterList, DeadLetters, DeadLetterTopic, ReplayReport } from "@slu
 import { type Unavailable, winsTopic } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { Guard } from "./Guard.ts"
-import { api } from "./groups/documents.ts"
-import { Admin } from "./Identity.ts"
-import { problem } from "./Problems.ts"
+import { Guard, ofInput } from "../Guard.ts"
+import { Admin } from "../Identity.ts"
+import { problem } from "../Problems.ts"
+import { api } from "./documents.ts"
 
-const unavailable = problem<Unavailable>("unavailable")
+const errors = [...ofInput, problem<Unavailable>("unavailable")] as const
 
 const atMost = (maximum: number) => Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum }))
 
@@ -19,7 +19,7 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
     HttpApiEndpoint.get("list", "/admin/dead-letters", {
       query: { topic, limit: atMost(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed("100"))) },
       success: DeadLetterList.annotate({ identifier: "DeadLetters" }),
-      error: unavailable
+      error: errors
     }).annotateMerge(
       OpenApi.annotations({
         summary: "List dead letters",
@@ -29,7 +29,7 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
     HttpApiEndpoint.post("replay", "/admin/dead-letters/replay", {
       query: { topic, limit: Schema.optionalKey(atMost(1_000_000)) },
       success: ReplayReport.annotate({ identifier: "ReplayReport" }),
-      error: unavailable
+      error: errors
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Replay dead letters",
@@ -39,10 +39,10 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
   )
   .annotateMerge(OpenApi.annotations({ title: "dead letters (admin)", description: "Events that were set aside." }))
 
-export const deadLetterApi = api.add(DeadLetterAdministration).middleware(Admin).middleware(Guard)
+export const deadLettersApi = api.add(DeadLetterAdministration).middleware(Admin).middleware(Guard)
 
-export const layerDeadLetterApi = HttpApiBuilder.group(
-  deadLetterApi,
+export const layerDeadLetters = HttpApiBuilder.group(
+  deadLettersApi,
   "dead-letters",
   Effect.fnUntraced(function* (handlers) {
     const deadLetters = yield* DeadLetters
