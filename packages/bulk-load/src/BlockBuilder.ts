@@ -69,6 +69,23 @@ export class BlockBuilder {
     this.bytes[this.at++] = 78
   }
 
+  /** The value of a column, null for NULL, and the tab behind it. */
+  value(index: number, text: string | Uint8Array | null): void {
+    this.reserve(typeof text === "string" ? 3 * text.length : (text?.length ?? 0))
+    const start = this.at
+    if (text === null) this.nullField(index)
+    else if (typeof text === "string") {
+      const length = this.bytes.write(text, start, "utf8")
+      this.at = start + length
+      this.field(index, start, length !== text.length, special.test(text))
+    } else {
+      this.bytes.set(text, start)
+      this.at = start + text.length
+      this.field(index, start, true, true)
+    }
+    if (index < this.columns.length - 1) this.bytes[this.at++] = 9
+  }
+
   wrong(column: string | null, reason: string): void {
     this.#wrong ??= { column, reason }
   }
@@ -126,9 +143,10 @@ export class BlockBuilder {
     for (let i = start; i < end; i++) if (escapeOf(bytes[i]!) !== 0) more++
     if (more === 0) return end
     this.#escapes = true
+    let from = end - 1
     let to = end + more - 1
-    for (let from = end - 1; from < to; from--) {
-      const byte = bytes[from]!
+    while (from < to) {
+      const byte = bytes[from--]!
       const escaped = escapeOf(byte)
       bytes[to--] = escaped === 0 ? byte : escaped
       if (escaped !== 0) bytes[to--] = 92
@@ -136,6 +154,8 @@ export class BlockBuilder {
     return end + more
   }
 }
+
+const special = /[\\\t\n\0]/
 
 /** What stands behind the backslash for a byte that can't stand for itself; 0 for all others. */
 const escapeOf = (byte: number): number => {

@@ -1,1 +1,8 @@
 export type * from "./Block.ts"
+export * as BulkLoader from "./BulkLoader.ts"
+export { LoadError, LoadTarget } from "./LoadTarget.ts"
+export * as LoadTargetMariaDb from "./LoadTargetMariaDb.ts"
+export type { Source } from "./Source.ts"
+export { SourceError } from "./Source.ts"
+export { TableError } from "./Table.ts"
+export * as TextSource from "./TextSource.ts"

@@ -20,7 +20,8 @@ export interface Options {
   readonly statementTimeout?: Duration.Input
 }
 
-const session = [
+/** What every session is told first. */
+export const session = [
   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE', " +
     "innodb_lock_wait_timeout = 5, time_zone = '+00:00'"

@@ -1,0 +1,317 @@
+/**
+ * Puts the rows of a source into a table, each once, in constant memory, however often it is killed and started again.
+ *
+ * Rows are read and checked while the chunk before them is being stored. A chunk and its line in the ledger are one transaction, so going
+ * on is reading on from the last chunk. What the table holds is compared with what was sent, chunk by chunk, while the load goes on.
+ */
+import { Data, Effect, Fiber, Metric, Semaphore, Stream } from "effect"
+import type { Block, Reject } from "./Block.ts"
+import { leftOut } from "./Checksum.ts"
+import { type Chunk, type LoadError, LoadTarget, type OpenJob, type Progress, type Stored } from "./LoadTarget.ts"
+import { noRejects, openRejects } from "./RejectsFile.ts"
+import type { Source, SourceError } from "./Source.ts"
+import { type Column, selectColumns, type Table, TableError } from "./Table.ts"
+
+export interface LoadOptions {
+  readonly table: string
+  readonly job: string
+  /** How many rows may be set aside; with one more the job stops. 0 unless given. */
+  readonly maxRejects?: number | undefined
+  /** A path; where none is given rejects are only counted. */
+  readonly rejects?: string | undefined
+  /** Rows a transaction. */
+  readonly chunkRows?: number | undefined
+  readonly limitRowsPerSecond?: number | undefined
+  /** Whether the table is compared with what was sent. True unless given. */
+  readonly verify?: boolean | undefined
+  /** Reads and checks everything, and stores nothing. */
+  readonly dryRun?: boolean | undefined
+  readonly onProgress?: ((report: Report) => void) | undefined
+  /** Asked between chunks: true ends the load after the one under way. */
+  readonly stopRequested?: (() => boolean) | undefined
+}
+
+export interface Report {
+  readonly rows: number
+  readonly rejects: number
+  readonly position: number
+  readonly size: number | undefined
+}
+
+export type Verification =
+  | { readonly outcome: "equal"; readonly rows: number; readonly leftOut: ReadonlyArray<string> }
+  | { readonly outcome: "skipped"; readonly reason: string }
+
+export interface LoadSummary {
+  readonly job: string
+  readonly table: string
+  readonly state: "done" | "stopped" | "cancelled" | "dry_run"
+  /** All of the job, those of earlier runs included. */
+  readonly rows: number
+  readonly rejects: number
+  /** Of this run. */
+  readonly loadedRows: number
+  readonly seconds: number
+  readonly firstId: number | null
+  readonly lastId: number | null
+  readonly verification: Verification
+}
+
+/** More rows were refused than may be. What was committed before stays. */
+export class TooManyRejects extends Data.TaggedError("TooManyRejects")<{
+  readonly maxRejects: number
+  readonly committedRows: number
+  readonly first: ReadonlyArray<Reject>
+}> {
+  override get message(): string {
+    const shown = this.first.map(({ column, line, reason }) => `  line ${line}${column === null ? "" : `, ${column}`}: ${reason}`)
+    return [`more than ${this.maxRejects} rows were refused; ${this.committedRows} rows are loaded and stay`, ...shown].join("\n")
+  }
+}
+
+/** The table does not hold what was sent. */
+export class NotEqual extends Data.TaggedError("NotEqual")<{ readonly message: string }> {}
+
+const loadedRows = Metric.counter("sluice_load_rows_total", { description: "rows loaded and committed", incremental: true })
+const rejectedRows = Metric.counter("sluice_load_rejects_total", { description: "rows set aside by loads", incremental: true })
+
+/** The first chunks are small, so that the database has work while the next is read. */
+const ramp = (number: number, rows: number) =>
+  number === 0 ? Math.min(rows, 20_000) : number === 1 ? Math.min(rows, 80_000) : rows
+
+interface Forming {
+  readonly number: number
+  readonly blocks: ReadonlyArray<Block>
+  readonly rows: number
+}
+
+const chunks = (first: number, chunkRows: number) =>
+  Stream.mapAccum<Forming, Block, Chunk>(
+    () => ({ number: first, blocks: [], rows: 0 }),
+    (forming, block) => {
+      const blocks = [...forming.blocks, block]
+      const rows = forming.rows + block.rows + block.rejects.length
+      return rows < ramp(forming.number - first, chunkRows)
+        ? [{ number: forming.number, blocks, rows }, []]
+        : [{ number: forming.number + 1, blocks: [], rows: 0 }, [{ number: forming.number, blocks }]]
+    },
+    {
+      onHalt: ({ blocks, number }) => (blocks.some(({ from, to }) => to > from) ? [{ number, blocks }] : [])
+    }
+  )
+
+const rejectsOf = ({ blocks }: Chunk) => blocks.flatMap(({ rejects }) => rejects)
+
+/** The columns that a source fills: as it names them, else all that take values and are not numbered by the database. */
+export const columnsFor = (table: Table, source: Source): Effect.Effect<ReadonlyArray<Column>, TableError> => {
+  const names =
+    source.names ?? table.columns.filter(({ autoIncrement, generated }) => !autoIncrement && !generated).map(({ name }) => name)
+  const columns = selectColumns(table, names)
+  return columns instanceof TableError ? Effect.fail(columns) : Effect.succeed(columns)
+}
+
+const checkOnly = Effect.fnUntraced(function* (source: Source, columns: ReadonlyArray<Column>, options: LoadOptions) {
+  const rejects = options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, 0)
+  const { maxRejects = 0 } = options
+  let rows = 0
+  let refused = 0
+  yield* source.blocks(columns, source.start).pipe(
+    Stream.runForEach((block) =>
+      Effect.gen(function* () {
+        rows += block.rows
+        refused += block.rejects.length
+        yield* rejects.append(block.rejects)
+        options.onProgress?.({ rows, rejects: refused, position: block.to, size: source.size })
+        if (refused > maxRejects) {
+          return yield* new TooManyRejects({ maxRejects, committedRows: 0, first: block.rejects.slice(0, 5) })
+        }
+      })
+    )
+  )
+  return { rows, rejects: refused }
+})
+
+const mismatch = (what: string, held: { readonly rows: number; readonly checksum: bigint }, sent: typeof held) =>
+  held.rows === sent.rows && held.checksum === sent.checksum
+    ? Effect.void
+    : Effect.fail(
+        new NotEqual({
+          message:
+            held.rows === sent.rows
+              ? `${what}: the checksum of what the table holds is not that of what was sent`
+              : `${what}: the table holds ${held.rows} rows of the ${sent.rows} that were sent`
+        })
+      )
+
+/** Compares ranges of ids, one at a time, beside the load. */
+const makeVerifier = Effect.fnUntraced(function* (opened: OpenJob, columns: ReadonlyArray<Column>) {
+  const oneAtATime = yield* Semaphore.make(1)
+  const fibers: Array<Fiber.Fiber<void, NotEqual | LoadError>> = []
+  const check = ({ checksum, firstId, lastId, rows }: Stored) =>
+    firstId === null || lastId === null
+      ? Effect.void
+      : Effect.flatMap(opened.measure(columns, { first: firstId, last: lastId }), (held) =>
+          mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
+        )
+  return {
+    begin: (stored: ReadonlyArray<Stored>) =>
+      Effect.forEach(stored, (one) =>
+        Effect.map(Effect.forkScoped(oneAtATime.withPermits(1)(check(one))), (fiber) => fibers.push(fiber))
+      ),
+    finish: Effect.suspend(() => Fiber.joinAll(fibers))
+  }
+})
+
+/** Needs the ids or the whole of the table. */
+const verifyEarlier = Effect.fnUntraced(function* (opened: OpenJob, columns: ReadonlyArray<Column>, before: Progress) {
+  const committed = yield* opened.committed
+  for (const stored of committed.slice(0, before.chunks)) {
+    const { checksum, firstId, lastId, rows } = stored
+    // A chunk that was stored in parts may have others' ids between its own.
+    if (firstId === null || lastId === null || lastId - firstId + 1 !== rows) continue
+    const held = yield* opened.measure(columns, { first: firstId, last: lastId })
+    yield* mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
+  }
+})
+
+export const load = (source: Source, options: LoadOptions) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const startedAt = performance.now()
+      const seconds = () => (performance.now() - startedAt) / 1000
+      const target = yield* LoadTarget
+      const table = yield* target.describe(options.table)
+      const columns = yield* columnsFor(table, source)
+      const { job, maxRejects = 0 } = options
+      const base = { job, table: table.name }
+      if (options.dryRun === true) {
+        const checked = yield* checkOnly(source, columns, options)
+        const verification = { outcome: "skipped", reason: "nothing was stored" } as const
+        return {
+          ...base,
+          ...checked,
+          state: "dry_run",
+          loadedRows: 0,
+          seconds: seconds(),
+          firstId: null,
+          lastId: null,
+          verification
+        } satisfies LoadSummary as LoadSummary
+      }
+      const opened = yield* target.open({
+        ...base,
+        source: source.name,
+        identity: source.identity,
+        columns: columns.map(({ name }) => name)
+      })
+      const before = opened.progress
+      if (before.state === "done") {
+        const verification = { outcome: "skipped", reason: "the job was done already" } as const
+        return {
+          ...base,
+          ...pick(before),
+          state: "done",
+          loadedRows: 0,
+          seconds: seconds(),
+          verification
+        } satisfies LoadSummary as LoadSummary
+      }
+      const rejectsFile = options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, before.rejectsBytes)
+      const hasIds =
+        table.columns.some(({ autoIncrement }) => autoIncrement) && !columns.some(({ autoIncrement }) => autoIncrement)
+      const verifier = options.verify === false ? undefined : yield* makeVerifier(opened, columns)
+
+      let rows = before.rows
+      let rejects = before.rejects
+      let checksum = before.checksum
+      let firstId = before.firstId
+      let lastId = before.lastId
+      let kept = before.rejectsBytes
+      let state: "done" | "stopped" | "cancelled" = "done"
+
+      const record = (chunk: Chunk) => (refused: ReadonlyArray<Reject>) =>
+        Effect.gen(function* () {
+          const all = [...rejectsOf(chunk), ...refused].sort((a, b) => a.line - b.line)
+          yield* rejectsFile.truncate(kept)
+          const rejectsBytes = yield* rejectsFile.append(all)
+          if (rejects + all.length > maxRejects) {
+            return yield* new TooManyRejects({ maxRejects, committedRows: rows, first: all.slice(0, 5) })
+          }
+          return { rejects: rejects + all.length, rejectsBytes, added: all.length }
+        })
+
+      const store = Effect.fnUntraced(function* (chunk: Chunk) {
+        let recorded = { rejects, rejectsBytes: kept, added: 0 }
+        const stored = yield* opened.load(columns, chunk, (refused) =>
+          Effect.tap(record(chunk)(refused), (now) =>
+            Effect.sync(() => {
+              recorded = now
+            })
+          )
+        )
+        kept = recorded.rejectsBytes
+        rejects = recorded.rejects
+        const added = stored.reduce((sum, one) => sum + one.rows, 0)
+        rows += added
+        for (const one of stored) {
+          checksum += BigInt(one.checksum)
+          firstId ??= one.firstId
+          lastId = one.lastId ?? lastId
+        }
+        yield* Metric.update(Metric.withAttributes(loadedRows, { table: table.name }), added)
+        if (recorded.added > 0) yield* Metric.update(Metric.withAttributes(rejectedRows, { table: table.name }), recorded.added)
+        if (verifier !== undefined && hasIds) yield* verifier.begin(stored)
+        options.onProgress?.({ rows, rejects, position: chunk.blocks.at(-1)!.to, size: source.size })
+        if (options.stopRequested?.() === true) state = "stopped"
+        else if (yield* opened.cancelRequested) state = "cancelled"
+        const { limitRowsPerSecond } = options
+        if (limitRowsPerSecond !== undefined) {
+          const ahead = (rows - before.rows) / limitRowsPerSecond - seconds()
+          if (ahead > 0) yield* Effect.sleep(ahead * 1000)
+        }
+      })
+
+      const { limitRowsPerSecond = Number.POSITIVE_INFINITY } = options
+      const chunkRows = Math.max(1, Math.min(options.chunkRows ?? target.defaultChunkRows, limitRowsPerSecond))
+      const from = { position: before.position ?? source.start.position, line: before.line ?? source.start.line }
+      const loading = source.blocks(columns, from).pipe(
+        chunks(before.chunks, chunkRows),
+        Stream.buffer({ capacity: 1 }),
+        Stream.takeWhile(() => state === "done"),
+        Stream.runForEach(store)
+      )
+      const verification: Effect.Effect<Verification, NotEqual | LoadError> = Effect.gen(function* () {
+        if (verifier === undefined) return { outcome: "skipped", reason: "not asked for" } as const
+        const names = leftOut(columns).map(({ name }) => name)
+        if (hasIds) {
+          yield* verifier.finish
+          if (before.chunks > 0) yield* verifyEarlier(opened, columns, before)
+          return { outcome: "equal", rows, leftOut: names } as const
+        }
+        if (!before.wasEmpty) return { outcome: "skipped", reason: "the table had rows before and gives no ids" } as const
+        const held = yield* opened.measure(columns, undefined)
+        yield* mismatch(table.name, held, { rows, checksum })
+        return { outcome: "equal", rows, leftOut: names } as const
+      })
+      const outcome = yield* Effect.andThen(loading, verification).pipe(
+        Effect.tapError((error) => Effect.ignore(opened.end("failed", error.message))),
+        Effect.onInterrupt(() => Effect.ignore(opened.end("stopped", null)))
+      )
+      yield* opened.end(state, null)
+      return {
+        ...base,
+        state,
+        rows,
+        rejects,
+        loadedRows: rows - before.rows,
+        seconds: seconds(),
+        firstId,
+        lastId,
+        verification: outcome
+      } satisfies LoadSummary as LoadSummary
+    })
+  )
+
+const pick = ({ firstId, lastId, rejects, rows }: Progress) => ({ firstId, lastId, rejects, rows })
+
+export type LoadFailure = TooManyRejects | NotEqual | LoadError | TableError | SourceError

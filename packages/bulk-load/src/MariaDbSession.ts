@@ -1,0 +1,119 @@
+/**
+ * One connection to MariaDB that loads: statements in their order, and `LOAD DATA LOCAL` from blocks in memory.
+ *
+ * A server may ask a client for any file at any time. This one answers only while its own statement runs, only to the name in it, and
+ * only with the blocks; mysql2 refuses every other request.
+ */
+import { randomUUID } from "node:crypto"
+import { Readable } from "node:stream"
+import { connectionOptions, session } from "@sluice/engines/MariaDb"
+import { Effect, type Redacted, type Scope } from "effect"
+import * as Driver from "mysql2"
+import { LoadError } from "./LoadTarget.ts"
+
+export interface Outcome {
+  readonly affectedRows: number
+  readonly warnings: number
+}
+
+export interface MariaDbSession {
+  readonly query: <A = Record<string, unknown>>(
+    sql: string,
+    values?: ReadonlyArray<unknown>
+  ) => Effect.Effect<ReadonlyArray<A>, LoadError>
+  readonly run: (sql: string, values?: ReadonlyArray<unknown>) => Effect.Effect<Outcome, LoadError>
+  readonly load: (statement: (file: string) => string, parts: Iterable<Uint8Array>) => Effect.Effect<Outcome, LoadError>
+}
+
+interface DriverError {
+  readonly code?: string
+  readonly errno?: number
+  readonly sqlMessage?: string
+  readonly fatal?: boolean
+  readonly message?: string
+}
+
+/** The connection or the server is gone, or another transaction was in the way. */
+const transient = new Set([1020, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2006, 2013])
+
+export const loadError = (cause: unknown): LoadError => {
+  const { code, errno, fatal, message, sqlMessage } = cause as DriverError
+  const isTransient =
+    errno === undefined || errno <= 0
+      ? fatal === true || /^(E[A-Z]+|PROTOCOL_|ER_.*SHUTDOWN)/.test(code ?? "")
+      : transient.has(errno)
+  return new LoadError({ message: sqlMessage ?? message ?? String(cause), isTransient, cause })
+}
+
+/** A packet of the protocol must not be longer than the server's max_allowed_packet. */
+const partBytes = 1024 * 1024
+
+function* inParts(blocks: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const bytes of blocks) {
+    for (let at = 0; at < bytes.length; at += partBytes) yield bytes.subarray(at, at + partBytes)
+  }
+}
+
+export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSession, LoadError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const connection = yield* Effect.acquireRelease(
+      Effect.callback<Driver.Connection, LoadError>((resume) => {
+        const opened = Driver.createConnection({
+          ...connectionOptions(url),
+          connectTimeout: 5000,
+          supportBigNumbers: true,
+          charset: "utf8mb4",
+          flags: ["-FOUND_ROWS"]
+        })
+        // What fails later fails the statement under way; without a listener it would end the process.
+        opened.on("error", () => {})
+        opened.connect((cause) => resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed(opened)))
+      }),
+      (opened) =>
+        Effect.callback<void>((resume) => {
+          const done = () => resume(Effect.void)
+          const late = setTimeout(() => {
+            opened.destroy()
+            done()
+          }, 2000)
+          opened.end(() => {
+            clearTimeout(late)
+            done()
+          })
+        })
+    )
+    const send = (options: Driver.QueryOptions) =>
+      Effect.callback<unknown, LoadError>((resume) => {
+        connection.query(options, (cause: unknown, result: unknown) =>
+          resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed(result))
+        )
+      })
+    const outcome = (result: unknown): Outcome => {
+      const { affectedRows, warningStatus } = result as Driver.ResultSetHeader
+      return { affectedRows, warnings: warningStatus }
+    }
+    const run: MariaDbSession["run"] = (sql, values = []) => Effect.map(send({ sql, values: [...values] as never }), outcome)
+    for (const statement of session) yield* run(statement)
+    yield* run("SET SESSION innodb_lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600")
+    return {
+      query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
+        Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),
+      run,
+      load: (statement, parts) =>
+        Effect.suspend(() => {
+          const file = `sluice-${randomUUID()}`
+          let isAsked = false
+          return Effect.map(
+            send({
+              sql: statement(file),
+              infileStreamFactory: (path: string) => {
+                if (path !== file || isAsked) throw new Error(`the server asked for a file that it was not offered: ${path}`)
+                isAsked = true
+                return Readable.from(inParts(parts), { objectMode: false, highWaterMark: 1 })
+              }
+            } as Driver.QueryOptions),
+            outcome
+          )
+        })
+    }
+  })

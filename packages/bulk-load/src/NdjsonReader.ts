@@ -1,0 +1,118 @@
+/**
+ * NDJSON to blocks: an object a line. Numbers are taken as they are written, so none loses a digit; objects and arrays are for JSON columns.
+ *
+ * A key that is missing is NULL; one that is no column makes the row a reject, as everything does that can't be read or does not fit.
+ */
+import { isUtf8 } from "node:buffer"
+import type { Block } from "./Block.ts"
+import { BlockBuilder } from "./BlockBuilder.ts"
+import type { Place } from "./Source.ts"
+import type { Column } from "./Table.ts"
+
+interface RawJson {
+  readonly rawJSON: string
+}
+/** Proposal json-parse-with-source, in V8 since 11.4 and not yet in TypeScript's library. */
+const exact = JSON as unknown as {
+  readonly rawJSON: (text: string) => RawJson
+  readonly isRawJSON: (value: unknown) => value is RawJson
+  readonly parse: (
+    text: string,
+    reviver: (key: string, value: unknown, context: { readonly source: string }) => unknown
+  ) => unknown
+}
+
+/** Numbers stay what was written. */
+export const parseExactly = (text: string): unknown =>
+  exact.parse(text, (_, value, { source }) => (typeof value === "number" ? exact.rawJSON(source) : value))
+
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !exact.isRawJSON(value)
+
+export class NdjsonReader {
+  readonly #builder: BlockBuilder
+  readonly #maxRowBytes: number
+  readonly #indexes: ReadonlyMap<string, number>
+  #rest: Buffer = Buffer.alloc(0)
+  #position: number
+  #line: number
+  #skipping = false
+
+  /** `names` are the keys of the columns. */
+  constructor(columns: ReadonlyArray<Column>, names: ReadonlyArray<string>, maxRowBytes: number, from: Place) {
+    this.#builder = new BlockBuilder(columns, from.position)
+    this.#indexes = new Map(names.map((name, i) => [name, i]))
+    this.#maxRowBytes = maxRowBytes
+    this.#position = from.position
+    this.#line = from.line
+  }
+
+  *push(slab: Uint8Array): Generator<Block> {
+    const buffer = this.#rest.length === 0 ? Buffer.from(slab) : Buffer.concat([this.#rest, slab])
+    let at = 0
+    for (let end = buffer.indexOf(10); end !== -1; end = buffer.indexOf(10, at)) {
+      if (this.#skipping) this.#skipping = false
+      else this.#row(buffer.subarray(at, end))
+      this.#line++
+      this.#position += end + 1 - at
+      at = end + 1
+      if (this.#builder.isFull) yield this.#builder.take(this.#position, this.#line)
+    }
+    this.#rest = Buffer.from(buffer.subarray(at))
+    if (this.#rest.length > this.#maxRowBytes) {
+      if (!this.#skipping) this.#tooLong()
+      this.#position += this.#rest.length
+      this.#rest = Buffer.alloc(0)
+    }
+  }
+
+  *finish(): Generator<Block> {
+    if (this.#rest.length > 0 && !this.#skipping) this.#row(this.#rest)
+    this.#position += this.#rest.length
+    yield this.#builder.take(this.#position, this.#line + (this.#rest.length > 0 ? 1 : 0))
+  }
+
+  #tooLong(): void {
+    this.#skipping = true
+    const raw = this.#rest.toString("utf8", 0, 1000)
+    this.#builder.reject({ line: this.#line, column: null, reason: `longer than ${this.#maxRowBytes} bytes`, raw })
+  }
+
+  #row(bytes: Buffer): void {
+    const builder = this.#builder
+    const text = bytes.toString("utf8").replace(/^\ufeff/, "")
+    if (/^\s*$/.test(text)) return
+    builder.beginRow()
+    const row = isUtf8(bytes) ? this.#parse(text) : "not valid UTF-8"
+    if (typeof row === "string") builder.wrong(null, row)
+    else this.#fields(row)
+    builder.endRow(this.#line, () => text.replace(/\r$/, ""))
+  }
+
+  #parse(text: string): Record<string, unknown> | string {
+    try {
+      const row = parseExactly(text)
+      return isPlainObject(row) ? row : "not a JSON object"
+    } catch {
+      return "not JSON"
+    }
+  }
+
+  #fields(row: Record<string, unknown>): void {
+    const builder = this.#builder
+    for (const key of Object.keys(row)) {
+      if (!this.#indexes.has(key)) builder.wrong(null, `there is no column for ${JSON.stringify(key)}`)
+    }
+    for (const [key, index] of this.#indexes) {
+      const value = Object.hasOwn(row, key) ? row[key] : null
+      const column = builder.columns[index]!
+      if (value === null) builder.value(index, null)
+      else if (column.type.kind === "json") builder.value(index, JSON.stringify(value))
+      else if (exact.isRawJSON(value)) builder.value(index, value.rawJSON)
+      else if (typeof value === "boolean") builder.value(index, value ? "1" : "0")
+      else if (typeof value !== "string") builder.wrong(column.name, "an object or array, and the column is not JSON")
+      else if (!value.isWellFormed()) builder.wrong(column.name, "half of a surrogate pair, which is no character")
+      else builder.value(index, value)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The rows that were set aside, as NDJSON: line, column, reason, and the row as it was.
+ *
+ * What a chunk adds is on the disk before the chunk is committed, and what was added for a chunk that was not is cut off before going on:
+ * each reject of a finished load stands in the file once.
+ */
+import { open } from "node:fs/promises"
+import { Effect, type Scope } from "effect"
+import type { Reject } from "./Block.ts"
+import { LoadError } from "./LoadTarget.ts"
+
+export interface RejectsFile {
+  /** Gives how many bytes there are then. */
+  readonly append: (rejects: ReadonlyArray<Reject>) => Effect.Effect<number, LoadError>
+  /** Forgets what stands behind. */
+  readonly truncate: (bytes: number) => Effect.Effect<void, LoadError>
+}
+
+const failed = (path: string) => (cause: unknown) =>
+  new LoadError({ message: `the rejects file ${path}: ${(cause as Error).message}`, isTransient: false, cause })
+
+export const openRejects = (path: string, keptBytes: number): Effect.Effect<RejectsFile, LoadError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const attempt = <A>(f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: failed(path) })
+    const file = yield* Effect.acquireRelease(
+      attempt(() => open(path, keptBytes === 0 ? "w" : "r+")),
+      (opened) => Effect.promise(() => opened.close())
+    )
+    const { size } = yield* attempt(() => file.stat())
+    if (size < keptBytes) {
+      return yield* new LoadError({
+        message: `the rejects file ${path} holds ${size} bytes, fewer than the ${keptBytes} that were written: is it the one of this job?`,
+        isTransient: false
+      })
+    }
+    let at = keptBytes
+    const isRegular = size > 0 || keptBytes === 0 ? (yield* attempt(() => file.stat())).isFile() : true
+    const truncate = (bytes: number) =>
+      Effect.andThen(
+        isRegular ? attempt(() => file.truncate(bytes)) : Effect.void,
+        Effect.sync(() => {
+          at = bytes
+        })
+      )
+    yield* truncate(keptBytes)
+    return {
+      truncate,
+      append: (rejects) =>
+        rejects.length === 0
+          ? Effect.succeed(at)
+          : attempt(async () => {
+              const text = Buffer.from(rejects.map((reject) => `${JSON.stringify(reject)}\n`).join(""))
+              for (let written = 0; written < text.length; ) {
+                const { bytesWritten } = await file.write(text, written, text.length - written, isRegular ? at + written : null)
+                if (bytesWritten === 0) throw new Error("nothing can be written")
+                written += bytesWritten
+              }
+              if (isRegular) await file.datasync()
+              at += text.length
+              return at
+            })
+    }
+  })
+
+/** Where nobody wants to keep them. */
+export const noRejects: RejectsFile = { append: () => Effect.succeed(0), truncate: () => Effect.void }
