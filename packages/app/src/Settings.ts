@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs"
+import { isIP } from "node:net"
 import { resolve } from "node:path"
 import { Data, Duration, Effect, Option, Redacted } from "effect"
 
@@ -197,6 +198,25 @@ const ticketKeysOf = ({ problems, secret }: Reader): ReadonlyArray<TicketKeySett
     })
 }
 
+const isLoopback = (host: string) => ["localhost", "::1", "[::1]"].includes(host) || host.startsWith("127.")
+
+const isAddressOrBlock = (entry: string) => {
+  const [address = "", prefix, ...rest] = entry.split("/")
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  return bits > 0 && rest.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+}
+
+const isJwks = (value: string) => {
+  if (!value.startsWith("{")) {
+    return isUrl(value, ["https:"]) || (isUrl(value, ["http:"]) && isLoopback(new URL(value).hostname))
+  }
+  try {
+    return Array.isArray(JSON.parse(value).keys)
+  } catch {
+    return false
+  }
+}
+
 const isRole = (name: string): name is Role => roles.some((role) => role === name)
 
 /** `overrides` are what the command line says: flags stand over the environment. */
@@ -223,6 +243,26 @@ export const readSettings = (
     if (userSecret !== undefined && Buffer.byteLength(Redacted.value(userSecret)) < 32) {
       problems.push("SLUICE_USER_SECRET is too short: at least 32 bytes")
     }
+    const userJwks = text("SLUICE_USER_JWKS")
+    if (userJwks !== undefined && !isJwks(userJwks)) {
+      problems.push("SLUICE_USER_JWKS is neither the https address of a JWKS, as https://id.example/jwks.json, nor its JSON")
+    }
+    if (userSecret !== undefined && userJwks !== undefined) {
+      problems.push("SLUICE_USER_SECRET and SLUICE_USER_JWKS are both set: only one can be meant")
+    }
+    const trustedProxies = list("SLUICE_TRUSTED_PROXIES")
+    for (const entry of trustedProxies) {
+      if (!isAddressOrBlock(entry)) {
+        problems.push(`SLUICE_TRUSTED_PROXIES: ${JSON.stringify(entry)} is no address or block of them; for example 10.0.0.0/8`)
+      }
+    }
+    const host = overrides.host ?? text("SLUICE_HOST") ?? "127.0.0.1"
+    const adminKey = adminKeyOf(read)
+    if (adminKey === undefined && !isLoopback(host) && (asked.length === 0 || asked.includes("gateway"))) {
+      problems.push(
+        `SLUICE_ADMIN_KEY is missing, and needed to serve on ${host}, which others can reach; for example from \`openssl rand -hex 24\``
+      )
+    }
     const frameAncestors = list("SLUICE_FRAME_ANCESTORS")
     for (const origin of frameAncestors) {
       if (!/^https?:\/\/(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/.test(origin)) {
@@ -230,18 +270,18 @@ export const readSettings = (
       }
     }
     const settings: Settings = {
-      host: overrides.host ?? text("SLUICE_HOST") ?? "127.0.0.1",
+      host,
       port: overrides.port ?? int("SLUICE_PORT", 0, 65_535, 8080),
       dataDir: resolve(overrides.dataDir ?? text("SLUICE_DATA_DIR") ?? ".sluice"),
       roles: asked.length === 0 ? roles : asked.filter(isRole),
       engines: kind === "embedded" ? { kind } : { kind, ...urls },
-      adminKey: adminKeyOf(read),
+      adminKey,
       ticketKeys: ticketKeysOf(read),
       userSecret,
-      userJwks: text("SLUICE_USER_JWKS"),
+      userJwks,
       userRate: userRate ?? { perSecond: 20, burst: 100 },
       addressRate: addressRate || undefined,
-      trustedProxies: list("SLUICE_TRUSTED_PROXIES"),
+      trustedProxies,
       frameAncestors,
       maxConnections: int("SLUICE_MAX_CONNECTIONS", 1, 1_000_000, undefined),
       maxStreams: int("SLUICE_MAX_STREAMS", 1, 1_000_000, undefined),

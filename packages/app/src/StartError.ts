@@ -6,6 +6,9 @@ export class StartError extends Data.TaggedError("StartError")<{ readonly messag
   override readonly [Runtime.errorExitCode]: number = 2
 }
 
+/** Errors that say all in their message. */
+const spoken: ReadonlySet<string | undefined> = new Set(["DataDirError", "HttpOptionsError", "ListenError"])
+
 const reasonOf = (error: unknown): string => {
   const { _tag, cause, message, reason } = error as {
     readonly _tag?: string
@@ -14,7 +17,7 @@ const reasonOf = (error: unknown): string => {
     readonly reason?: { readonly message?: string }
   }
   const deeper = cause instanceof Error ? cause.message || String((cause as { code?: string }).code ?? "") : undefined
-  return [_tag, reason?.message ?? (message || deeper)].filter((part) => part).join(": ")
+  return [spoken.has(_tag) ? undefined : _tag, reason?.message ?? (message || deeper)].filter((part) => part).join(": ")
 }
 
 /** What can't be built stops the start, under the name of what it was. */

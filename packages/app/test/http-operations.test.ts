@@ -201,6 +201,24 @@ describe("the end", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("does not hang up on a request that was on its way when the port closed", () =>
+    Effect.gen(function* () {
+      const { close, port, url } = yield* start()
+      const idle = yield* raw(port)
+      idle.write(look.replace("/tickets/t.sale.u1", ""))
+      yield* Effect.promise(() => idle.until((heard) => heard.includes('"id":"sale"'), "no answer"))
+      const closing = yield* Effect.forkChild(close)
+      yield* Effect.repeat(Effect.exit(send(`${url}/health/live`)), { until: Exit.isFailure })
+      idle.heard = ""
+      idle.write(look)
+      const heard = yield* Effect.promise(() => idle.closed())
+      assert.match(heard, /^HTTP\/1\.1 503 /)
+      assert.match(heard, /\r\nretry-after: \d+\r\n/i)
+      assert.match(heard, /\r\nconnection: close\r\n/i)
+      yield* Fiber.join(closing)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("turns away what comes on an old connection once it has begun", () =>
     Effect.gen(function* () {
       const { close, fakes, port } = yield* start()

@@ -66,4 +66,25 @@ describe("settings", () => {
       assert.include(String(yield* problemsOf({ SLUICE_ROLES: "gatekeeper" })), "gatekeeper")
     })
   )
+
+  it.effect("what only serving could find out is found out before", () =>
+    Effect.gen(function* () {
+      const refused: ReadonlyArray<readonly [env: Record<string, string>, name: string]> = [
+        [{ SLUICE_TRUSTED_PROXIES: "10.0.0.0/99" }, 'SLUICE_TRUSTED_PROXIES: "10.0.0.0/99"'],
+        [{ SLUICE_TRUSTED_PROXIES: "proxy.internal" }, 'SLUICE_TRUSTED_PROXIES: "proxy.internal"'],
+        [{ SLUICE_USER_JWKS: "http://id.example/jwks" }, "SLUICE_USER_JWKS"],
+        [{ SLUICE_USER_JWKS: "{broken" }, "SLUICE_USER_JWKS"],
+        [{ SLUICE_USER_JWKS: "https://id.example/jwks", SLUICE_USER_SECRET: "s".repeat(32) }, "SLUICE_USER_SECRET and"],
+        [{ SLUICE_HOST: "0.0.0.0" }, "SLUICE_ADMIN_KEY is missing"]
+      ]
+      for (const [env, name] of refused) assert.include((yield* problemsOf(env)).join("\n"), name)
+      const settings = yield* readSettings({
+        SLUICE_HOST: "0.0.0.0",
+        SLUICE_ADMIN_KEY: "a".repeat(32),
+        SLUICE_TRUSTED_PROXIES: "10.0.0.0/8, ::1, fd00::/8",
+        SLUICE_USER_JWKS: "http://127.0.0.1:8090/jwks"
+      })
+      assert.lengthOf(settings.trustedProxies, 3)
+    })
+  )
 })

@@ -6,7 +6,7 @@
  * `drainTimeout`, before anything below it is released.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, Server as NetServer } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Data, Duration, Effect, Layer, Schedule, Scope } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -153,14 +153,25 @@ const listen = (server: Server, host: string, port: number) =>
     })
   })
 
+/** How long an idle connection stays: what was sent on it before its client could know of the end is answered. */
+const lingerMs = 500
+
+const connectionsOf = (server: Server) =>
+  Effect.callback<number>((resume) => {
+    server.getConnections((_, count) => resume(Effect.succeed(count ?? 0)))
+  })
+
 /** Ends serving: first tells, then stops accepting, then waits for who is being answered, then hangs up. */
 const drain = Effect.fnUntraced(function* (server: Server, lifecycle: Lifecycle["Service"], options: HttpOptions) {
   lifecycle.phase = "draining"
   for (const response of lifecycle.handled) response.shouldKeepAlive = false
   yield* Effect.sleep(options.drainGrace ?? "500 millis")
   yield* lifecycle.close
-  server.close()
-  const idle = Effect.sync(() => {
+  // Not `server.close`, which hangs up on idle connections at once.
+  NetServer.prototype.close.call(server)
+  const lingersUntil = performance.now() + lingerMs
+  const idle = Effect.map(connectionsOf(server), (connections) => {
+    if (connections > 0 && performance.now() < lingersUntil) return false
     server.closeIdleConnections()
     return lifecycle.inFlight === 0
   })
@@ -168,6 +179,7 @@ const drain = Effect.fnUntraced(function* (server: Server, lifecycle: Lifecycle[
     Effect.repeat({ until: (isIdle) => isIdle, schedule: Schedule.spaced("10 millis") }),
     Effect.timeoutOrElse({ duration: options.drainTimeout ?? "10 seconds", orElse: () => Effect.void })
   )
+  server.close()
   server.closeAllConnections()
 })
 
