@@ -122,6 +122,7 @@ const medianRound = (rounds: ReadonlyArray<Round>): Round => {
     requests: of("requests"),
     seconds: of("seconds"),
     p50Ms: of("p50Ms"),
+    p95Ms: of("p95Ms"),
     p99Ms: of("p99Ms"),
     rps: of("rps"),
     cpuMicros: of("cpuMicros"),

@@ -15,7 +15,7 @@ export interface Load {
   readonly requests: number
   readonly seconds: number
   readonly p50Ms: number
-  readonly p95Ms?: number
+  readonly p95Ms: number
   readonly p99Ms: number
 }
 

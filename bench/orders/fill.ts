@@ -1,5 +1,6 @@
-/** Puts the orders into MariaDB, in the normal form and as documents, and into MongoDB. */
+/** Puts the orders into MariaDB, in the normal form and as documents, into MongoDB, and into a file of SQLite. */
 import { once } from "node:events"
+import { DatabaseSync } from "node:sqlite"
 import { Readable } from "node:stream"
 import { type Db, MongoClient } from "mongodb"
 import mysql, { type Connection } from "mysql2"
@@ -155,3 +156,17 @@ export const collectionBytes = (url: string, name: string): Promise<number> =>
     const stats = await db.command({ collStats: name })
     return Number(stats.storageSize) + Number(stats.totalIndexSize)
   })
+
+export const fillSqlite = (file: string, size: Size): void => {
+  const db = new DatabaseSync(file)
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+    CREATE TABLE documents (id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, placed_at TEXT NOT NULL, document TEXT NOT NULL);
+    CREATE INDEX by_customer ON documents (customer_id, placed_at, id); BEGIN`)
+  const insert = db.prepare("INSERT INTO documents VALUES (?, ?, ?, ?)")
+  for (let id = 1; id <= size.orders; id++) {
+    const document = view(id, size)
+    insert.run(document.orderId, document.customer.id, document.placedAt, JSON.stringify(document))
+  }
+  db.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
+  db.close()
+}

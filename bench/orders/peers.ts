@@ -8,7 +8,10 @@ import { answers, cores, type Pinned, startPinned } from "../measure/pinned.ts"
 export interface Stores {
   readonly mariadb: string
   readonly mongodb: string
+  readonly sqlite: string
 }
+
+export type BareWay = "joins" | "documents" | "findone" | "mongodb" | "sqlite"
 
 /** A way to read: its name in the tables, and where its orders and pages stand. */
 export interface Contestant {
@@ -21,14 +24,20 @@ export interface Contestant {
 
 const path = (name: string) => fileURLToPath(new URL(`../peers/orders/${name}`, import.meta.url))
 
-export const startBare = async (stores: Stores, way: "joins" | "documents" | "findone" | "mongodb"): Promise<Pinned> => {
+export const startBare = async (stores: Stores, way: BareWay): Promise<Pinned> => {
   const url = `http://127.0.0.1:${await freePort()}`
   return startPinned({
     program: process.execPath,
     args: [path("bare.ts")],
     core: cores?.server,
     url,
-    env: { PORT: new URL(url).port, WAY: way, MARIADB_URL: stores.mariadb, MONGODB_URL: stores.mongodb },
+    env: {
+      PORT: new URL(url).port,
+      WAY: way,
+      MARIADB_URL: stores.mariadb,
+      MONGODB_URL: stores.mongodb,
+      SQLITE_FILE: stores.sqlite
+    },
     ready: answers(`${url}/health`)
   })
 }

@@ -1,8 +1,10 @@
 /**
- * Orders read with nothing on top: node:http and the client of the store, in one of four ways (WAY): `joins`, `findone`, `mongodb` and
- * `documents`; the last two answer all orders asked for in one tick with one call. A customer's page is one query a request in each.
+ * Orders read with nothing on top: node:http and the client of the store, in one of five ways (WAY): `joins`, `findone`, `mongodb`,
+ * `documents` and `sqlite`. `mongodb` and `documents` answer all orders asked for in one tick with one call; `sqlite`, which has no way to
+ * go, answers each at once. A customer's page is one query a request in each.
  */
 import { createServer, type ServerResponse } from "node:http"
+import { DatabaseSync } from "node:sqlite"
 import { MongoClient } from "mongodb"
 import mysql, { type RowDataPacket } from "mysql2"
 
@@ -137,6 +139,18 @@ const documents = (): Way => {
   }
 }
 
+const sqlite = (): Way => {
+  const db = new DatabaseSync(env.SQLITE_FILE!, { readOnly: true })
+  const one = db.prepare("SELECT document FROM documents WHERE id = ?")
+  const newest = db.prepare(
+    `SELECT document FROM documents WHERE customer_id = ? ORDER BY placed_at DESC, id DESC LIMIT ${pageSize}`
+  )
+  return {
+    order: async (id) => one.get(id)?.document as string | undefined,
+    page: async (customer) => pageOf(newest.all(customer).map(({ document }) => document as string))
+  }
+}
+
 const mongodb = async (together: boolean): Promise<Way> => {
   const client = await new MongoClient(env.MONGODB_URL!, { maxPoolSize: 20 }).connect()
   const views = client.db().collection<{ _id: string }>("views")
@@ -161,6 +175,7 @@ const mongodb = async (together: boolean): Promise<Way> => {
 const ways: Readonly<Record<string, () => Way | Promise<Way>>> = {
   joins,
   documents,
+  sqlite,
   findone: () => mongodb(false),
   mongodb: () => mongodb(true)
 }
