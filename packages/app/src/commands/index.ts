@@ -4,7 +4,8 @@ const loaders = {
   serve: async () => (await import("./serve.ts")).serve,
   campaign: async () => (await import("./campaign.ts")).campaign,
   rush: async () => (await import("./rush.ts")).rush,
-  dlq: async () => (await import("./dlq.ts")).dlq
+  dlq: async () => (await import("./dlq.ts")).dlq,
+  load: async () => (await import("./load.ts")).load
 }
 
 type Loaders = typeof loaders

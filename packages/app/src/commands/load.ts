@@ -1,0 +1,178 @@
+/**
+ * Rows from a file, a pipe or a generator into a table, without a server.
+ *
+ * Exit codes: 0 all is loaded; 1 something failed, or it was stopped before its end; 2 wrong usage or setting; 130 (143) at the second
+ * Ctrl-C (SIGTERM). Whatever the end, the same command goes on where the last commit was.
+ */
+import * as BulkLoader from "@sluice/bulk-load/BulkLoader"
+import type { Source } from "@sluice/bulk-load/Source"
+import { Console, Effect, Option, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { type Database, databaseOf } from "../load/Database.ts"
+import * as Job from "../load/Job.ts"
+import * as Progress from "../load/Progress.ts"
+import * as Reading from "../load/Reading.ts"
+import { summaryText } from "../load/Report.ts"
+import { type Stopping, stopping } from "../load/Stopping.ts"
+import { targetOf } from "../load/Target.ts"
+import { json as printJson } from "./Output.ts"
+import { Exit } from "./run.ts"
+
+const whole = (maximum: number, minimum = 1) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+const number = (name: string, description: string, minimum = 1) =>
+  Flag.Int(name).pipe(Flag.withDescription(description), Flag.withSchema(whole(Number.MAX_SAFE_INTEGER, minimum)), Flag.optional)
+
+const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
+
+const flags = {
+  table: Argument.String("table").pipe(
+    Argument.withDescription("The table; it must be there. Or the word redrive: then a file of rejects follows")
+  ),
+  file: Argument.String("file").pipe(
+    Argument.withDescription("CSV or NDJSON, also packed (.gz, .zst); - or nothing: standard input"),
+    Argument.optional
+  ),
+  columns: text("columns", "a,b,c", "The table's columns that the values fill, in their order; by default as the header says"),
+  header: Flag.Boolean("header").pipe(
+    Flag.withDescription("The first line of a CSV names the columns; --no-header: it is a row"),
+    Flag.withDefault(true)
+  ),
+  delimiter: text("delimiter", "character", "Between the values of a CSV: a character, or tab (,)"),
+  nullText: text("null", "text", "What stands for NULL where it is not quoted (\\N)"),
+  format: Flag.Literals("format", ["csv", "ndjson"]).pipe(
+    Flag.withDescription("By default as the file's name says, and CSV from standard input"),
+    Flag.optional
+  ),
+  job: Flag.String("job").pipe(
+    Flag.withMetavar("name"),
+    Flag.withDescription("Under which it is remembered how far the load is; by default made from table and file"),
+    Flag.withSchema(Schema.String.check(Schema.makeFilter((name: string) => Job.isJobName(name) || `Expected ${Job.jobRule}`))),
+    Flag.optional
+  ),
+  rejects: text("rejects", "file", "Where rows are put that don't fit, as NDJSON with line and reason"),
+  maxRejects: number("max-rejects", "How many rows may be refused; with one more the load stops (0)", 0),
+  dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Read and check everything, store nothing"), Flag.withDefault(false)),
+  limit: number("limit-rows-per-second", "At most so many rows a second"),
+  chunkRows: number("chunk-rows", "Rows of a transaction (250000 for MariaDB)"),
+  verify: Flag.Boolean("verify").pipe(
+    Flag.withDescription("Compare what the table holds with what was sent; --no-verify: don't"),
+    Flag.withDefault(true)
+  ),
+  database: text("database", "file", "A SQLite file, in place of the database that the environment names"),
+  json: Flag.Boolean("json").pipe(Flag.withDescription("One event a line as JSON on standard output"), Flag.withDefault(false))
+}
+
+interface Plan {
+  readonly table: string
+  readonly job: string
+  readonly source: Source
+  readonly unit: "bytes" | "rows"
+}
+
+const resumeLine = (plan: Plan): string =>
+  `to go on: the same command again${plan.source.name === "standard input" ? ` with --job ${plan.job} and the same input from its beginning` : ` (job ${plan.job})`}`
+
+interface Input {
+  readonly database: Database
+  readonly json: boolean
+  readonly options: Omit<BulkLoader.LoadOptions, "table" | "job" | "onProgress" | "stopRequested">
+}
+
+const isStop = (stop: Stopping) => (error: BulkLoader.LoadFailure) => stop.isRequested() && error._tag === "SourceError"
+
+const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, options }: Input) {
+  const stop = yield* stopping
+  if (plan.source.name === "standard input") stop.onRequest(() => process.stdin.destroy(new Error("stopped")))
+  const { job, source, table } = plan
+  let now: Progress.Snapshot = { rows: 0, rejects: 0, position: source.start.position }
+  let begun: Progress.Snapshot | undefined
+  const startedAt = performance.now()
+  const event = (name: string, fields: object) => (json ? printJson({ event: name, ...fields }) : Effect.void)
+  yield* event("started", { job, table, source: source.name, database: database.name, size: source.size ?? null })
+  if (!json) yield* Console.error(`${source.name} -> ${table} of ${database.name}, job ${job}`)
+  if (!json) yield* Progress.show(() => now, { size: source.size, unit: plan.unit })
+  const onProgress = ({ position, rejects, rows }: BulkLoader.Report) => {
+    now = { rows, rejects, position }
+    begun ??= now
+    if (!json) return
+    const seconds = (performance.now() - startedAt) / 1000
+    const rowsPerSecond = Math.round((rows - begun.rows) / seconds)
+    const memoryBytes = process.memoryUsage.rss()
+    process.stdout.write(
+      `${JSON.stringify({ event: "progress", rows, rejects, position, size: source.size ?? null, rowsPerSecond, memoryBytes })}\n`
+    )
+  }
+  return yield* BulkLoader.load(source, { ...options, table, job, onProgress, stopRequested: stop.isRequested }).pipe(
+    Effect.catchIf(isStop(stop), () => Effect.succeed(undefined)),
+    Effect.tapError((error) => event("failed", { job, reason: error._tag, message: error.message }))
+  )
+})
+
+const run = Effect.fnUntraced(function* (plan: Plan, input: Input) {
+  const summary = yield* Effect.scoped(perform(plan, input)).pipe(
+    Effect.tapError(() => (input.options.dryRun === true ? Effect.void : Console.error(resumeLine(plan)))),
+    Effect.provide(targetOf(input.database))
+  )
+  if (summary === undefined) {
+    yield* Console.error(`stopped; ${resumeLine(plan)}`)
+    return yield* new Exit({ code: 1 })
+  }
+  const peakBytes = process.resourceUsage().maxRSS * 1024
+  if (input.json) yield* printJson({ event: "summary", ...summary, peakMemoryBytes: peakBytes })
+  else yield* Console.log(summaryText(summary, peakBytes, input.options.rejects))
+  if (summary.state === "done" || summary.state === "dry_run") return
+  yield* Console.error(`${summary.state}; ${resumeLine(plan)}`)
+  return yield* new Exit({ code: 1 })
+})
+
+export const load = Command.make(
+  "load",
+  flags,
+  Effect.fnUntraced(function* (given) {
+    const reading: Reading.ReadingFlags = {
+      columns: Option.getOrUndefined(given.columns),
+      header: given.header,
+      delimiter: Option.getOrUndefined(given.delimiter),
+      nullText: Option.getOrUndefined(given.nullText),
+      format: Option.getOrUndefined(given.format)
+    }
+    const database = yield* databaseOf(process.env, Option.getOrUndefined(given.database))
+    const { table } = given
+    const file = Option.getOrElse(given.file, () => "-")
+    const source = yield* file === "-" ? Reading.fromStdin(reading) : Reading.fromFile(reading, file)
+    const job = Option.getOrElse(given.job, () => (file === "-" ? Job.jobOfStdin(table, new Date()) : Job.jobOfFile(table, file)))
+    yield* run(
+      { table, job, source, unit: "bytes" },
+      {
+        database,
+        json: given.json,
+        options: {
+          maxRejects: Option.getOrElse(given.maxRejects, () => 0),
+          rejects: Option.getOrUndefined(given.rejects),
+          chunkRows: Option.getOrUndefined(given.chunkRows),
+          limitRowsPerSecond: Option.getOrUndefined(given.limit),
+          verify: given.verify,
+          dryRun: given.dryRun
+        }
+      }
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Load rows into a table: checked against its columns, each once however often the load is killed and started again. " +
+      "Into MariaDB where SLUICE_MARIADB_URL is set, else into the SQLite file of the data folder. Ctrl-C finishes the chunk under way " +
+      "and exits with 1; twice stops at once"
+  ),
+  Command.withShortDescription("Load rows into a table, each once"),
+  Command.withExamples([
+    { command: "sluice load users users.csv", description: "Columns as the header names them" },
+    {
+      command: "zcat part-*.gz | sluice load users - --no-header --columns id,name,email --job users-1",
+      description: "From a pipe"
+    },
+    { command: "sluice load users users.csv --max-rejects 100 --rejects bad.ndjson", description: "Set up to 100 rows aside" },
+    { command: "sluice load users users.ndjson.zst --dry-run", description: "Only look whether all rows fit" }
+  ])
+)
