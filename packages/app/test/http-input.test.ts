@@ -196,6 +196,15 @@ describe("bad requests", () => {
       errors: ["stock"]
     },
     {
+      name: "a new campaign that closes before it opens",
+      path: "/campaigns",
+      body: '{"id":"a","name":"a","stock":1,"ratePerSecond":1,"opensAt":"2030-01-02T00:00:00Z","closesAt":"2030-01-01T23:00:00Z"}',
+      headers: { ...json, ...asAdmin },
+      status: 400,
+      code: "bad_request",
+      errors: ["closesAt"]
+    },
+    {
       name: "a change of the id",
       path: "/campaigns/sale",
       method: "PATCH",

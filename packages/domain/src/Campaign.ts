@@ -31,6 +31,12 @@ export const NewCampaign = Schema.Struct({
 })
 export type NewCampaign = typeof NewCampaign.Type
 
+/** For what a caller sends, after its schema. */
+export const closesAfterItOpens = Schema.makeFilter(
+  ({ closesAt, opensAt }: NewCampaign) =>
+    !opensAt || !closesAt || Date.parse(closesAt) > Date.parse(opensAt) || { path: ["closesAt"], issue: "must be after opensAt" }
+)
+
 export const CampaignPatch = Schema.Struct({
   ratePerSecond: Schema.optionalKey(RatePerSecond),
   paused: Schema.optionalKey(Schema.Boolean),

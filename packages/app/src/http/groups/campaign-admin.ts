@@ -5,6 +5,7 @@ import {
   type CampaignNotFound,
   CampaignPatch,
   type ChangeRefused,
+  closesAfterItOpens,
   NewCampaign,
   ReconcileReport
 } from "@sluice/domain"
@@ -22,7 +23,7 @@ const Create = NewCampaign.annotate({
   identifier: "NewCampaign",
   description: "Without `opensAt` the campaign is open at once. A paused campaign lets users join and admits none.",
   examples: [{ id: "spring-sale", name: "Spring sale", stock: 1000, ratePerSecond: 100, opensAt: "2026-11-24T12:00:00Z" }]
-})
+}).check(closesAfterItOpens)
 
 const Change = CampaignPatch.annotate({
   identifier: "CampaignPatch",
