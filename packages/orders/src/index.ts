@@ -1,4 +1,5 @@
 export * as Customers from "./Customers.ts"
+export * as Leases from "./Leases.ts"
 export * as Orders from "./Orders.ts"
 export * as OrdersRead from "./OrdersRead.ts"
 export * from "./OrdersSchema.ts"
