@@ -237,7 +237,14 @@ export const makePlaceAll = (sql: SqlClient.SqlClient, outbox: Outbox["Service"]
     }
     return transact(sql)(write(drafts)).pipe(
       Effect.tap(() => crashPoint("orders.committed")),
-      Effect.catchTag("KeyBusy", () => (drafts.length > 1 ? halves() : Effect.succeed([Result.fail(inProgress)]))),
+      Effect.catchTag("KeyBusy", () =>
+        drafts.length > 1
+          ? Effect.map(
+              Effect.forEach(drafts, (draft) => writeAll([draft]), { concurrency: 8 }),
+              (outcomes) => outcomes.flat()
+            )
+          : Effect.succeed([Result.fail(inProgress)])
+      ),
       Effect.catchTag("SqlError", (error) =>
         (drafts.length > 1 && !isLost(error) ? halves() : settle(drafts)).pipe(
           Effect.tap(() => Effect.logWarning("orders could not be written").pipe(Effect.annotateLogs({ error: error.message })))
