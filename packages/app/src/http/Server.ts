@@ -161,18 +161,29 @@ const connectionsOf = (server: Server) =>
     server.getConnections((_, count) => resume(Effect.succeed(count ?? 0)))
   })
 
+/** Right after the event loop has read what came in, so that no connection counts as idle whose request only waits to be read. */
+const closeIdleConnections = (server: Server) =>
+  Effect.callback<void>((resume) => {
+    setImmediate(() => {
+      server.closeIdleConnections()
+      resume(Effect.void)
+    })
+  })
+
 /** Ends serving: first tells, then stops accepting, then waits for who is being answered, then hangs up. */
 const drain = Effect.fnUntraced(function* (server: Server, lifecycle: Lifecycle["Service"], options: HttpOptions) {
   lifecycle.phase = "draining"
   for (const response of lifecycle.handled) response.shouldKeepAlive = false
-  yield* Effect.sleep(options.drainGrace ?? "500 millis")
-  yield* lifecycle.close
-  // Not `server.close`, which hangs up on idle connections at once.
+  const graceMs = milliseconds(options.drainGrace, 500)
+  if (graceMs > 0) yield* Effect.sleep(graceMs)
+  // Not `server.close`, which hangs up on idle connections at once. And before anybody is told to connect anew: what waits to be accepted
+  // when a port closes is reset.
   NetServer.prototype.close.call(server)
+  yield* lifecycle.close
   const lingersUntil = performance.now() + lingerMs
-  const idle = Effect.map(connectionsOf(server), (connections) => {
-    if (connections > 0 && performance.now() < lingersUntil) return false
-    server.closeIdleConnections()
+  const idle = Effect.gen(function* () {
+    if ((yield* connectionsOf(server)) > 0 && performance.now() < lingersUntil) return false
+    yield* closeIdleConnections(server)
     return lifecycle.inFlight === 0
   })
   yield* idle.pipe(
