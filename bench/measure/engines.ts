@@ -1,12 +1,14 @@
 /**
- * A MariaDB and a MongoDB for one measurement: each on the core that the measured server has not, with data of its own that goes away
+ * A MariaDB, a MongoDB and a Kafka for one measurement: each on the core that the measured server has not, with data of its own that goes away
  * with it. Durability is what the engine has by default; memory is given, so that two machines measure the same.
  */
 import { execFileSync } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "@sluice/testkit/processes"
+import { jarsOf, kafka, properties } from "@sluice/testkit/stack/kafka"
 import { mongodb } from "@sluice/testkit/stack/mongodb"
 import { MongoClient } from "mongodb"
 import mysql from "mysql2/promise"
@@ -100,5 +102,24 @@ export const startMongoDb = (): Promise<Engine> =>
     }
     const url = `mongodb://127.0.0.1:${port}/sluice?replicaSet=rs0`
     const pinned = await startPinned({ program, args, core: cores?.rest, url, ready })
+    return { ...pinned, version }
+  })
+
+export const startKafka = (): Promise<Engine> =>
+  withFolder("kafka", async (folder) => {
+    const record = { source: "native" as const, port: await freePort(), controllerPort: await freePort(), password: "" }
+    const jars = await jarsOf(console.error)
+    const java = (...args: ReadonlyArray<string>) => ["-Xmx512m", "-Xms256m", "-cp", join(jars, "*"), ...args]
+    const config = join(folder, "kafka.properties")
+    writeFileSync(config, properties(record, join(folder, "data")))
+    const clusterId = randomBytes(16).toString("base64url").replace(/^-/, "A")
+    execFileSync("java", java("kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config), { stdio: "ignore" })
+    let version = ""
+    const ready = async () => {
+      version = await kafka.ask(record)
+      return true
+    }
+    const args = java("kafka.Kafka", config)
+    const pinned = await startPinned({ program: "java", args, core: cores?.rest, url: kafka.valueOf(record), ready })
     return { ...pinned, version }
   })

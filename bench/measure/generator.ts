@@ -9,7 +9,7 @@ import { onCore } from "./pinned.ts"
 export type Work =
   | { readonly kind: "join"; readonly path: string; readonly userPrefix: string }
   | { readonly kind: "look"; readonly pathsFile: string }
-  | { readonly kind: "order"; readonly keyPrefix: string; readonly customers: number; readonly products: number }
+  | ({ readonly kind: "order" } & Orders)
 
 export interface Load {
   readonly requests: number
@@ -91,5 +91,17 @@ export const findGenerator = (): Generator => {
 /** Looks at a fixed rate, whether earlier ones were answered or not; latency counts from when a request was due. */
 export const paced = async (url: string, pathsFile: string, rate: number, seconds: number, core?: string): Promise<Load> => {
   const args = [file("pace.mjs"), JSON.stringify({ url, pathsFile, rate, seconds })]
+  return result(await output(...onCore(core, process.execPath, args)))
+}
+
+export interface Orders {
+  readonly keyPrefix: string
+  readonly customers: number
+  readonly products: number
+}
+
+/** Orders at a fixed rate; the latencies are those from an order's answer to its being seen by a reader. */
+export const lag = async (url: string, orders: Orders, rate: number, seconds: number, core?: string): Promise<Load> => {
+  const args = [file("lag.mjs"), JSON.stringify({ ...orders, url, rate, seconds })]
   return result(await output(...onCore(core, process.execPath, args)))
 }

@@ -42,7 +42,7 @@ const download = (tell: Tell) => async (directory: string) => {
   }
 }
 
-const properties = ({ controllerPort, port }: Record, data: string) => `
+export const properties = ({ controllerPort, port }: Record, data: string) => `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
@@ -60,6 +60,9 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 `
+
+/** The folder that holds them, downloaded where they are missing. */
+export const jarsOf = (tell: Tell): Promise<string> => cached(`kafka-${version}`, sums, download(tell), tell)
 
 const makeData = async (record: Record, java: (...args: Array<string>) => { program: string; args: Array<string> }) => {
   const data = dataOf("kafka")
@@ -111,7 +114,7 @@ export const kafka: Server = {
   },
   prepare: async (record, tell) => {
     const program = tool(["java"], "Kafka runs on Java 17 or newer", ["default-jre-headless"])
-    const jars = await cached(`kafka-${version}`, sums, download(tell), tell)
+    const jars = await jarsOf(tell)
     const java = (...args: Array<string>) => ({
       program,
       args: ["-Xmx512m", "-Xms256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", join(jars, "*"), ...args]
