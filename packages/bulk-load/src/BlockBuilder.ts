@@ -8,7 +8,7 @@ import { Checksum } from "./Checksum.ts"
 import type { Column } from "./Table.ts"
 
 /** Measured: larger blocks load no faster, smaller ones cost more a row. */
-const rowsPerBlock = 4096
+export const rowsPerBlock = 4096
 const bytesPerBlock = 256 * 1024
 /** Of a reject's raw text. */
 const rawLimit = 64 * 1024
@@ -52,6 +52,11 @@ export class BlockBuilder {
     this.#rowStart = this.at
     this.#escapes = false
     this.#wrong = undefined
+  }
+
+  /** As if the row had not begun. */
+  abandonRow(): void {
+    this.at = this.#rowStart
   }
 
   /** The value written since `start` is that of the column `index`. */

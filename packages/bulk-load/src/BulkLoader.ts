@@ -111,7 +111,7 @@ export const columnsFor = (table: Table, source: Source): Effect.Effect<Readonly
 }
 
 const checkOnly = Effect.fnUntraced(function* (source: Source, columns: ReadonlyArray<Column>, options: LoadOptions) {
-  const rejects = options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, 0)
+  const rejects = options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, options.job, 0)
   const { maxRejects = 0 } = options
   let rows = 0
   let refused = 0
@@ -216,7 +216,8 @@ export const load = (source: Source, options: LoadOptions) =>
           verification
         } satisfies LoadSummary as LoadSummary
       }
-      const rejectsFile = options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, before.rejectsBytes)
+      const rejectsFile =
+        options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, job, before.rejectsBytes)
       const hasIds =
         table.columns.some(({ autoIncrement }) => autoIncrement) && !columns.some(({ autoIncrement }) => autoIncrement)
       const verifier = options.verify === false ? undefined : yield* makeVerifier(opened, columns)

@@ -65,6 +65,12 @@ export class Checksum {
     const text = Buffer.concat(fields)
     return crc32(text, 0, text.length)
   }
+
+  /** Of the values that are in it, as the table gives them back. */
+  ofText(values: ReadonlyArray<string>): number {
+    const text = Buffer.from(values.join("\t"))
+    return crc32(text, 0, text.length)
+  }
 }
 
 const tab = Buffer.from("\t")

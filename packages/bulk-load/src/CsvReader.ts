@@ -103,7 +103,11 @@ export class CsvReader {
       this.#newlines = 0
       const outcome = this.#row(at, isLast)
       const next = this.#at
-      if (outcome === outcomes.incomplete && end - at <= this.#options.maxRowBytes) break
+      const mayGrow = !isLast && end - at <= this.#options.maxRowBytes
+      if (outcome === outcomes.incomplete && mayGrow) {
+        builder.abandonRow()
+        break
+      }
       const line = this.#line
       if (outcome === outcomes.row) {
         const from = at
@@ -116,7 +120,10 @@ export class CsvReader {
       } else if (outcome === outcomes.broken) {
         // Read on at the next line, wherever that is.
         const lineEnd = buffer.indexOf(10, next)
-        if (lineEnd === end && !isLast && end - at <= this.#options.maxRowBytes) break
+        if (lineEnd === end && mayGrow) {
+          builder.abandonRow()
+          break
+        }
         builder.endRow(line, () => this.#raw(at, lineEnd))
         this.#line += this.#newlines + 1
         at = Math.min(lineEnd + 1, end)

@@ -8,7 +8,8 @@
 import { crashPoint } from "@sluice/engines/CrashPoint"
 import { Effect, Exit, Layer, type Redacted, Schedule, Scope } from "effect"
 import type { Block, Reject } from "./Block.ts"
-import { Checksum, checksumSql, unescape } from "./Checksum.ts"
+import { Checksum, checksumSql } from "./Checksum.ts"
+import { csvOf } from "./csvOf.ts"
 import { type JobRow, jobOf, jobsSql, mariaDbLedger, progressOf } from "./Ledger.ts"
 import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob, type Stored } from "./LoadTarget.ts"
 import { type MariaDbSession, openSession } from "./MariaDbSession.ts"
@@ -48,20 +49,6 @@ const describe = (session: MariaDbSession, table: string): Effect.Effect<Table, 
 
 /** Rows `from` to `to` of a block, as they travel. */
 const rowsOf = ({ bytes, starts }: Block, from: number, to: number) => bytes.subarray(starts[from]!, starts[to]!)
-
-/** A row as CSV, for the rejects: the source's own text is gone by now, its values are not. */
-const csvOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes)
-    .toString("latin1")
-    .replace(/\n$/, "")
-    .split("\t")
-    .map((field) => {
-      if (field === "\\N") return "\\N"
-      const raw = Buffer.from(field, "latin1")
-      const text = unescape(raw, 0, raw.length).toString("utf8")
-      return text === "" || /[",\r\n]/.test(text) || text === "\\N" ? `"${text.replaceAll('"', '""')}"` : text
-    })
-    .join(",")
 
 const chunkExists = (session: MariaDbSession, job: string, chunk: number) =>
   Effect.map(
@@ -165,9 +152,12 @@ const make = (url: Redacted.Redacted) =>
         yield* ensured
         const { job, table } = start
         /** A connection that holds the job; whoever held it before has ended, and so has its transaction. */
-        const connect = Effect.gen(function* () {
+        const connect = Effect.fnUntraced(function* (patienceSeconds: number) {
           const session = yield* openSession(url)
-          const [lock] = yield* session.query<{ got: number | null }>("SELECT GET_LOCK(?, 15) AS got", [lockOf(job)])
+          const [lock] = yield* session.query<{ got: number | null }>("SELECT GET_LOCK(?, ?) AS got", [
+            lockOf(job),
+            patienceSeconds
+          ])
           if (lock?.got !== 1) {
             return yield* new LoadError({ message: `another loader works on the job ${job}`, isTransient: false })
           }
@@ -175,11 +165,11 @@ const make = (url: Redacted.Redacted) =>
         })
         const outer = yield* Effect.scope
         let inner = yield* Scope.fork(outer)
-        let session = yield* Effect.provideService(connect, Scope.Scope, inner)
+        let session = yield* Effect.provideService(connect(5), Scope.Scope, inner)
         const reconnect = Effect.gen(function* () {
           yield* Scope.close(inner, Exit.void)
           inner = yield* Scope.fork(outer)
-          session = yield* Effect.provideService(connect, Scope.Scope, inner)
+          session = yield* Effect.provideService(connect(30), Scope.Scope, inner)
         })
         const current = () => session
         const query = <A>(sql: string, values: ReadonlyArray<unknown>) => Effect.suspend(() => current().query<A>(sql, values))

@@ -1,5 +1,5 @@
 /**
- * The rows that were set aside, as NDJSON: line, column, reason, and the row as it was.
+ * The rows that were set aside, as NDJSON: job, line, column, reason, and the row as it was.
  *
  * What a chunk adds is on the disk before the chunk is committed, and what was added for a chunk that was not is cut off before going on:
  * each reject of a finished load stands in the file once.
@@ -19,7 +19,7 @@ export interface RejectsFile {
 const failed = (path: string) => (cause: unknown) =>
   new LoadError({ message: `the rejects file ${path}: ${(cause as Error).message}`, isTransient: false, cause })
 
-export const openRejects = (path: string, keptBytes: number): Effect.Effect<RejectsFile, LoadError, Scope.Scope> =>
+export const openRejects = (path: string, job: string, keptBytes: number): Effect.Effect<RejectsFile, LoadError, Scope.Scope> =>
   Effect.gen(function* () {
     const attempt = <A>(f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: failed(path) })
     const file = yield* Effect.acquireRelease(
@@ -49,7 +49,7 @@ export const openRejects = (path: string, keptBytes: number): Effect.Effect<Reje
         rejects.length === 0
           ? Effect.succeed(at)
           : attempt(async () => {
-              const text = Buffer.from(rejects.map((reject) => `${JSON.stringify(reject)}\n`).join(""))
+              const text = Buffer.from(rejects.map((reject) => `${JSON.stringify({ job, ...reject })}\n`).join(""))
               for (let written = 0; written < text.length; ) {
                 const { bytesWritten } = await file.write(text, written, text.length - written, isRegular ? at + written : null)
                 if (bytesWritten === 0) throw new Error("nothing can be written")

@@ -158,13 +158,16 @@ const unlimited = Number.MAX_SAFE_INTEGER
 /** By the declared type, the way SQLite finds a column's affinity (https://sqlite.org/datatype3.html#determination_of_column_affinity). */
 const sqliteType = (declared: string): ColumnType => {
   const type = declared.toUpperCase()
-  const text: ColumnType = { kind: "text", maxChars: unlimited, maxBytes: unlimited, padded: false }
+  // SQLite does not hold anybody to a declared length; whoever declared it meant it.
+  const length = Number(/\(\s*(\d+)\s*\)/.exec(type)?.[1] ?? unlimited)
+  const text: ColumnType = { kind: "text", maxChars: length, maxBytes: unlimited, padded: false }
   if (type.includes("INT")) return signed(64)
   if (/CHAR|CLOB|TEXT/.test(type)) return text
   if (type === "" || type.includes("BLOB")) return { kind: "binary", maxBytes: unlimited, fixed: false }
-  if (/REAL|FLOA|DOUB/.test(type)) return { kind: "float", single: false, unsigned: false }
   if (type === "JSON") return { kind: "json" }
-  return text
+  if (/DATE|TIME/.test(type)) return text
+  // NUMERIC affinity stores what looks like a number as one: 1.50 becomes 1.5.
+  return { kind: "float", single: false, unsigned: false }
 }
 
 export const columnOfSqlite = (row: SqliteColumn): Column => ({

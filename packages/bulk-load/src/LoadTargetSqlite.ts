@@ -1,0 +1,301 @@
+/**
+ * Loading into SQLite by inserts of many rows, a chunk a transaction, on the process's own connection.
+ *
+ * One process has the file, so a job is held by whoever of it took it first. Chunks are small, since nobody else writes meanwhile.
+ */
+import { crashPoint } from "@sluice/engines/CrashPoint"
+import { Effect, Layer } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { Block, Reject } from "./Block.ts"
+import { Checksum, unescape } from "./Checksum.ts"
+import { csvOf } from "./csvOf.ts"
+import { type JobRow, jobOf, jobsSql, sqliteLedger } from "./Ledger.ts"
+import { type JobStart, LoadError, LoadTarget, type OpenJob, type Stored } from "./LoadTarget.ts"
+import { type Column, columnOfSqlite, type SqliteColumn, TableError } from "./Table.ts"
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
+
+/** Bound values of one statement; SQLite takes 32,766. */
+const valuesPerStatement = 2000
+
+const loadError = (error: SqlError.SqlError): LoadError =>
+  new LoadError({
+    message: error.reason.message ?? error.reason._tag,
+    isTransient: error.reason._tag === "LockTimeoutError",
+    cause: error
+  })
+
+/** The statement's own fault, and not the database's. */
+const isRefusal = ({ reason }: SqlError.SqlError) =>
+  reason._tag === "ConstraintError" ||
+  reason._tag === "UniqueViolation" ||
+  /constraint|cannot store|datatype/i.test(reason.message ?? "")
+
+type Bound = string | null | Uint8Array
+
+const valueOf = ({ type }: Column, bytes: Uint8Array, start: number, end: number): Bound => {
+  if (end - start === 2 && bytes[start] === 92 && bytes[start + 1] === 78) return null
+  const plain = unescape(bytes, start, end)
+  return type.kind === "binary" ? Buffer.from(plain.toString("latin1"), "hex") : plain.toString("utf8")
+}
+
+const valuesOf = (columns: ReadonlyArray<Column>, { bytes, starts }: Block, row: number): ReadonlyArray<Bound> => {
+  let from = starts[row]!
+  const end = starts[row + 1]! - 1
+  return columns.map((column) => {
+    const tab = bytes.indexOf(9, from)
+    const to = tab === -1 || tab > end ? end : tab
+    const value = valueOf(column, bytes, from, to)
+    from = to + 1
+    return value
+  })
+}
+
+/** The bytes of a value as `Checksum` has them. */
+const textOf = ({ type }: Column, value: unknown): string => {
+  if (value === null) return "\\N"
+  return type.kind === "binary"
+    ? Buffer.from(value as Uint8Array)
+        .toString("hex")
+        .toUpperCase()
+    : String(value)
+}
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const held = new Set<string>()
+  const query = <A extends object>(text: string, values: ReadonlyArray<unknown> = []) =>
+    Effect.mapError(sql.unsafe<A>(text, [...values]), loadError)
+  yield* Effect.forEach(sqliteLedger, (text) => query(text), { discard: true })
+
+  const jobs = (where: string, values: ReadonlyArray<unknown>) =>
+    Effect.map(query<JobRow>(jobsSql(where).replace("AS CHAR", "AS TEXT"), values), (rows) =>
+      rows.map((row) => jobOf(row, held.has(row.job)))
+    )
+
+  const describe = Effect.fnUntraced(function* (table: string) {
+    const rows = yield* query<Omit<SqliteColumn, "isRowId"> & { readonly pk: number }>("SELECT * FROM pragma_table_xinfo(?)", [
+      table
+    ])
+    if (rows.length === 0) return yield* new TableError({ message: `there is no table ${table} in this database` })
+    const keys = rows.filter(({ pk }) => pk > 0)
+    const isRowId = (row: (typeof rows)[number]) => keys.length === 1 && keys[0] === row && row.type.toUpperCase() === "INTEGER"
+    return {
+      engine: "sqlite" as const,
+      name: table,
+      columns: rows.map((row) => columnOfSqlite({ ...row, isRowId: isRowId(row) }))
+    }
+  })
+
+  const open = Effect.fnUntraced(function* (start: JobStart) {
+    const { job, table } = start
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        if (held.has(job)) {
+          return Effect.fail(new LoadError({ message: `another loader works on the job ${job}`, isTransient: false }))
+        }
+        held.add(job)
+        return Effect.void
+      }),
+      () => Effect.sync(() => held.delete(job))
+    )
+    const described = yield* Effect.mapError(describe(table), (error) =>
+      error._tag === "TableError" ? new LoadError({ message: error.message, isTransient: false }) : error
+    )
+    const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
+    const columnsJson = JSON.stringify(start.columns)
+    const [found] = yield* jobs("WHERE l.job = ?", [job])
+    if (found === undefined) {
+      const [any] = yield* query<{ any: number }>(`SELECT EXISTS (SELECT 1 FROM ${quoted(table)} LIMIT 1) AS "any"`)
+      yield* query("INSERT INTO sluice_loads VALUES (?, ?, ?, ?, ?, 'running', ?, 0, NULL, ?, ?, NULL)", [
+        job,
+        table,
+        start.source,
+        start.identity,
+        columnsJson,
+        any!.any === 0 ? 1 : 0,
+        Date.now(),
+        Date.now()
+      ])
+    } else {
+      const other =
+        found.table !== table
+          ? `table (${found.table})`
+          : found.identity !== start.identity
+            ? "source"
+            : JSON.stringify(found.columns) !== columnsJson
+              ? "columns"
+              : undefined
+      if (other !== undefined) {
+        return yield* new LoadError({
+          message: `the job ${job} began with another ${other}: use another name with --job, or give what it began with`,
+          isTransient: false
+        })
+      }
+      if (found.state !== "done") {
+        yield* query(
+          "UPDATE sluice_loads SET state = 'running', cancel_requested = 0, error = NULL, ended_at_ms = NULL, updated_at_ms = ? WHERE job = ?",
+          [Date.now(), job]
+        )
+      }
+    }
+    const [now] = yield* jobs("WHERE l.job = ?", [job])
+    yield* crashPoint("load.begun")
+
+    const insert = (columns: ReadonlyArray<Column>, block: Block, from: number, to: number) => {
+      const row = `(${columns.map(() => "?").join(", ")})`
+      const values: Array<Bound> = []
+      for (let i = from; i < to; i++) values.push(...valuesOf(columns, block, i))
+      const names = columns.map(({ name }) => quoted(name)).join(", ")
+      return sql.unsafe(
+        `INSERT INTO ${quoted(table)} (${names}) VALUES ${Array(to - from)
+          .fill(row)
+          .join(", ")}`,
+        values
+      )
+    }
+
+    const load: OpenJob["load"] = (columns, chunk, recordRejects) => {
+      const checksum = new Checksum(columns)
+      const width = Math.max(1, Math.floor(valuesPerStatement / columns.length))
+      const givesIds = auto !== undefined && !columns.some(({ name }) => name === auto.name)
+      const lastId = Effect.map(query<{ id: number }>("SELECT last_insert_rowid() AS id"), ([row]) => row!.id)
+      /** Halves until what is refused stands alone; a statement that fails leaves nothing behind. */
+      const store: (
+        block: Block,
+        from: number,
+        to: number
+      ) => Effect.Effect<{ readonly stored: ReadonlyArray<Stored>; readonly refused: ReadonlyArray<Reject> }, LoadError> =
+        Effect.fnUntraced(function* (block, from, to) {
+          const error = yield* insert(columns, block, from, to).pipe(
+            Effect.as(undefined),
+            Effect.catch((failure) => Effect.succeed(failure))
+          )
+          if (error === undefined) {
+            let sum = 0
+            for (let i = from; i < to; i++) sum += checksum.ofRow(block.bytes, block.starts[i]!, block.starts[i + 1]! - 1, true)
+            const last = givesIds ? yield* lastId : null
+            const firstId = last === null ? null : last - (to - from) + 1
+            return { stored: [{ rows: to - from, firstId, lastId: last, checksum: sum }], refused: [] }
+          }
+          if (!isRefusal(error)) return yield* loadError(error)
+          if (to - from === 1) {
+            const reason = error.reason.message ?? "the database refuses it"
+            const raw = csvOf(block.bytes.subarray(block.starts[from], block.starts[to]))
+            return {
+              stored: [],
+              refused: [{ line: block.lines[from]!, column: /: \w+\.(\w+)$/.exec(reason)?.[1] ?? null, reason, raw }]
+            }
+          }
+          const middle = from + Math.ceil((to - from) / 2)
+          const first = yield* store(block, from, middle)
+          const second = yield* store(block, middle, to)
+          return { stored: [...first.stored, ...second.stored], refused: [...first.refused, ...second.refused] }
+        })
+      return sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const stored: Array<Stored> = []
+            const refused: Array<Reject> = []
+            for (const block of chunk.blocks) {
+              for (let from = 0; from < block.rows; from += width) {
+                const part = yield* store(block, from, Math.min(from + width, block.rows))
+                stored.push(...part.stored)
+                refused.push(...part.refused)
+              }
+            }
+            yield* crashPoint("load.sent")
+            const { rejects, rejectsBytes } = yield* recordRejects(refused)
+            const ids = stored.flatMap(({ firstId, lastId }) => (firstId === null || lastId === null ? [] : [firstId, lastId]))
+            yield* query("INSERT INTO sluice_load_chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [
+              job,
+              chunk.number,
+              chunk.blocks[0]!.from,
+              chunk.blocks.at(-1)!.to,
+              chunk.blocks.at(-1)!.nextLine,
+              stored.reduce((sum, { rows }) => sum + rows, 0),
+              rejects,
+              rejectsBytes,
+              ids.length === 0 ? null : Math.min(...ids),
+              ids.length === 0 ? null : Math.max(...ids),
+              stored.reduce((sum, { checksum }) => sum + checksum, 0),
+              Date.now()
+            ])
+            yield* query("UPDATE sluice_loads SET updated_at_ms = ? WHERE job = ?", [Date.now(), job])
+            yield* crashPoint("load.recorded")
+            return stored
+          })
+        )
+        .pipe(
+          Effect.catchIf(
+            (error): error is SqlError.SqlError => (error as { readonly _tag?: string })._tag === "SqlError",
+            (error) => Effect.fail(loadError(error))
+          ),
+          Effect.tap(() => crashPoint("load.committed"))
+        )
+    }
+
+    return {
+      progress: now!,
+      load,
+      measure: Effect.fnUntraced(function* (columns, ids) {
+        const checksum = new Checksum(columns)
+        const isIn = columns.filter(({ type }) => type.kind !== "float" && type.kind !== "inet")
+        const names = isIn.map(({ name }) => quoted(name)).join(", ")
+        const within = ids === undefined ? "" : `AND rowid BETWEEN ${ids.first} AND ${ids.last}`
+        let rows = 0
+        let sum = 0n
+        let after = Number.MIN_SAFE_INTEGER
+        while (true) {
+          const page = yield* query<Record<string, unknown>>(
+            `SELECT rowid AS sluice_rowid${names === "" ? "" : `, ${names}`} FROM ${quoted(table)} WHERE rowid > ${after} ${within} ORDER BY rowid LIMIT 5000`
+          )
+          for (const row of page) {
+            sum += BigInt(checksum.ofText(isIn.map((column) => textOf(column, row[column.name]))))
+          }
+          after = Number(page.at(-1)?.sluice_rowid ?? after)
+          rows += page.length
+          if (page.length < 5000) return { rows, checksum: sum }
+        }
+      }),
+      committed: Effect.map(
+        query<{ row_count: number; checksum: number; first_id: number | null; last_id: number | null }>(
+          "SELECT row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ? ORDER BY chunk",
+          [job]
+        ),
+        (rows) => rows.map((row) => ({ rows: row.row_count, checksum: row.checksum, firstId: row.first_id, lastId: row.last_id }))
+      ),
+      cancelRequested: Effect.map(
+        query<{ asked: number }>("SELECT cancel_requested AS asked FROM sluice_loads WHERE job = ?", [job]),
+        ([row]) => row?.asked === 1
+      ),
+      end: (state, error) =>
+        Effect.asVoid(
+          query("UPDATE sluice_loads SET state = ?, error = ?, updated_at_ms = ?, ended_at_ms = ? WHERE job = ?", [
+            state,
+            error,
+            Date.now(),
+            Date.now(),
+            job
+          ])
+        )
+    } satisfies OpenJob
+  })
+
+  return LoadTarget.of({
+    defaultChunkRows: 20_000,
+    describe,
+    open,
+    find: (job) => Effect.map(jobs("WHERE l.job = ?", [job]), ([found]) => found),
+    list: jobs("", []),
+    cancel: (job) =>
+      Effect.map(
+        query<{ job: string }>("UPDATE sluice_loads SET cancel_requested = 1 WHERE job = ? AND state = 'running' RETURNING job", [
+          job
+        ]),
+        (rows) => rows.length > 0
+      )
+  })
+})
+
+export const layer: Layer.Layer<LoadTarget, LoadError, SqlClient.SqlClient> = Layer.effect(LoadTarget, make)
