@@ -21,8 +21,8 @@ export const nothingHeld: Held = { shards: [], until: 0, renewAt: 0 }
 
 export interface Leases {
   readonly renew: Effect.Effect<Held, SqlError.SqlError>
-  /** Gives everything back, for others to take at once. */
-  readonly release: Effect.Effect<void, SqlError.SqlError>
+  /** Gives everything back, for others to take at once; gives how many others there are. */
+  readonly release: Effect.Effect<number, SqlError.SqlError>
 }
 
 export const makeLeases = (sql: SqlClient.SqlClient, owner: string, lease: Duration.Input): Leases => {
@@ -70,6 +70,8 @@ export const makeLeases = (sql: SqlClient.SqlClient, owner: string, lease: Durat
   const release = Effect.gen(function* () {
     yield* sql`UPDATE outbox_leases SET owner = '', expires_at_ms = 0 WHERE owner = ${owner}`
     yield* sql`DELETE FROM outbox_relays WHERE owner = ${owner} OR expires_at_ms < ${now} - 60000`
+    const [others] = yield* sql<{ n: number }>`SELECT COUNT(*) AS n FROM outbox_relays WHERE expires_at_ms > ${now}`
+    return Number(others?.n ?? 0)
   })
 
   return { renew, release }

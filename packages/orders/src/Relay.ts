@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto"
 import { ordersTopic } from "@sluice/domain"
 import { crashPoint, EventLog, EventLogError } from "@sluice/engines"
 import { Clock, Duration, Effect, Metric } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import { type Held, makeLeases, nothingHeld } from "./Leases.ts"
 import { sweepKeys } from "./OrderKeys.ts"
 import { Outbox } from "./Outbox.ts"
@@ -34,6 +34,7 @@ const age = Metric.gauge("sluice_outbox_age_seconds", { description: "age of the
 /** Commits of other processes are found by looking: soon after the last one, more seldom when it has been quiet. */
 const [soon, seldom] = [20, 500]
 const [firstPause, longestPause] = [50, 2000]
+const leftToOthers = 5000
 
 export const run = (options: Options = {}) =>
   Effect.gen(function* () {
@@ -75,24 +76,24 @@ export const run = (options: Options = {}) =>
       return rows.length
     })
 
+    let failures = 0
+    /** Others may reach the log where this relay does not: they are given its shards meanwhile. */
+    const wait = Effect.fnUntraced(function* (error: EventLogError | SqlError.SqlError) {
+      const isOfLog = error._tag === "EventLogError"
+      if (failures++ === 0) {
+        yield* Effect.logWarning("the outbox can't be published; its events wait").pipe(
+          Effect.annotateLogs({ engine: isOfLog ? "event log" : "sql", error: String(error.cause ?? error.message) })
+        )
+      }
+      held = nothingHeld
+      const others = isOfLog ? yield* Effect.catch(leases.release, () => Effect.succeed(0)) : 0
+      yield* Effect.sleep(others > 0 ? leftToOthers : Math.min(longestPause, firstPause * 2 ** Math.min(failures, 10)))
+    })
+
     const loop = Effect.gen(function* () {
-      let failures = 0
       let idle = soon
       while (true) {
-        const done = yield* step.pipe(
-          Effect.catch((error) =>
-            (failures++ === 0
-              ? Effect.annotateLogs(Effect.logWarning("the outbox can't be published; its events wait"), {
-                  engine: error._tag === "SqlError" ? "sql" : "event log",
-                  error: String(error.cause ?? error.message)
-                })
-              : Effect.void
-            ).pipe(
-              Effect.andThen(Effect.sleep(Math.min(longestPause, firstPause * 2 ** Math.min(failures, 10)))),
-              Effect.as(undefined)
-            )
-          )
-        )
+        const done = yield* Effect.catch(step, (error) => Effect.as(wait(error), undefined))
         if (done === undefined) continue
         if (failures > 0) yield* Effect.logInfo("the outbox is being published again")
         failures = 0

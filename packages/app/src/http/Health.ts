@@ -4,6 +4,8 @@ import { Context, type Effect } from "effect"
 export interface EngineHealth {
   readonly engine: string
   readonly ok: boolean
+  /** False: what needs it waits until it is back, and requests are answered all the same. */
+  readonly required?: boolean
   readonly detail?: string
   readonly milliseconds: number
 }

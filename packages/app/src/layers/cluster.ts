@@ -16,7 +16,8 @@ const health = layerHealth(
     const room = yield* WaitingRoom
     const kafka = yield* Kafka
     return { mariadb: sql`SELECT 1`, redis: room.ping, kafka: kafka.ping }
-  })
+  }),
+  ["kafka"]
 )
 
 const patiently = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])

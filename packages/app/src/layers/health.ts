@@ -4,9 +4,10 @@ import { type EngineHealth, Health } from "../http/Health.ts"
 
 const patience = "2 seconds"
 
-/** By the engine's name; whatever a probe fails with, only its tag is shown. */
+/** By the engine's name; whatever a probe fails with, only its tag is shown. `dispensable`: requests are answered without them. */
 export const layerHealth = <R>(
-  probes: Effect.Effect<Readonly<Record<string, Effect.Effect<unknown, { readonly _tag: string }>>>, never, R>
+  probes: Effect.Effect<Readonly<Record<string, Effect.Effect<unknown, { readonly _tag: string }>>>, never, R>,
+  dispensable: ReadonlyArray<string> = []
 ) =>
   Layer.effect(
     Health,
@@ -23,9 +24,14 @@ export const layerHealth = <R>(
                 Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(`no answer within ${patience}`) })
               )
               const milliseconds = (yield* Clock.currentTimeMillis) - startedAt
-              return failure === undefined
-                ? ({ engine, ok: true, milliseconds } satisfies EngineHealth)
-                : ({ engine, ok: false, detail: failure, milliseconds } satisfies EngineHealth)
+              const health: EngineHealth = {
+                engine,
+                ok: failure === undefined,
+                ...(dispensable.includes(engine) ? { required: false } : {}),
+                ...(failure === undefined ? {} : { detail: failure }),
+                milliseconds
+              }
+              return health
             }),
           { concurrency: "unbounded" }
         )

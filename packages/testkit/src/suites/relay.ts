@@ -135,6 +135,24 @@ export const relaySuite = (name: string, engines: Layer.Layer<SqlClient.SqlClien
       )
     )
 
+    it.live("a relay that can't reach the log leaves its shards to one that can", () =>
+      run(
+        Effect.gen(function* () {
+          const { order } = yield* shop
+          const orders = yield* Orders.Orders
+          const [away, there] = [recorder(), recorder()]
+          away.isAway = true
+          const sick = yield* relay(away, { lease: "30 seconds" })
+          yield* Effect.sleep("100 millis")
+          const fiber = yield* relay(there, { lease: "30 seconds" })
+          const ids = yield* Effect.forEach(Array.from({ length: 40 }), () => orders.place(order()))
+          yield* eventually("published", backlog, ({ events }) => events === 0)
+          assertOrdered(there.published, new Map(ids.map(({ orderId }) => [orderId, 1])))
+          yield* Fiber.interruptAll([sick, fiber])
+        })
+      )
+    )
+
     it.live("relays share the shards evenly, and those of a dead one are free when its lease has run out", () =>
       run(
         Effect.gen(function* () {

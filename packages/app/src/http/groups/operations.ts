@@ -17,6 +17,7 @@ const Readiness = Schema.Struct({
     Schema.Struct({
       engine: Schema.String,
       ok: Schema.Boolean,
+      required: Schema.optionalKey(Schema.Boolean),
       detail: Schema.optionalKey(Schema.String),
       milliseconds: Schema.Finite
     })
@@ -37,7 +38,9 @@ export const Operations = HttpApiGroup.make("operations")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Should it be sent requests?",
-        description: "Each engine with its state; 503 when one does not answer or the process is about to end."
+        description:
+          "Each engine with its state; 503 when one that requests need does not answer, or the process is about to end. Without an engine " +
+          "that is not `required`, requests are answered and what it is for is done when it is back."
       })
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {
@@ -59,7 +62,7 @@ export const layerOperations = HttpApiBuilder.group(
       live: () => Effect.succeed({ status: "live" as const }),
       ready: Effect.fnUntraced(function* () {
         const engines = yield* health.check
-        const isReady = engines.every((engine) => engine.ok)
+        const isReady = engines.every((engine) => engine.ok || engine.required === false)
         const status = lifecycle.phase !== "serving" ? "draining" : isReady ? "ready" : "not_ready"
         return HttpServerResponse.jsonUnsafe({ status, engines }, { status: status === "ready" ? 200 : 503 })
       }),
