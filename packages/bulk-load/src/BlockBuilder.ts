@@ -13,10 +13,23 @@ const bytesPerBlock = 256 * 1024
 /** Of a reject's raw text. */
 const rawLimit = 64 * 1024
 
+const bufferBytes = bytesPerBlock + 64 * 1024
+
+/** Buffers that were used and are free: a long load needs no more of them than two chunks fill. */
+const free: Array<Buffer> = []
+const mostFree = 256
+
+/** Gives a block's memory back; nobody may look at its bytes afterwards. */
+export const recycle = ({ bytes }: Block): void => {
+  if (bytes.buffer.byteLength === bufferBytes && free.length < mostFree) free.push(Buffer.from(bytes.buffer))
+}
+
+const newBuffer = (): Buffer => free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes)
+
 export class BlockBuilder {
   readonly columns: ReadonlyArray<Column>
   /** What the reader writes to; there is always room for `reserve` more. */
-  bytes = Buffer.allocUnsafeSlow(bytesPerBlock + 64 * 1024)
+  bytes: Buffer = newBuffer()
   /** Where the next byte goes. */
   at = 0
   readonly #checks: ReadonlyArray<Check>
@@ -95,6 +108,11 @@ export class BlockBuilder {
     this.#wrong ??= { column, reason }
   }
 
+  /** The row as a whole is at fault, whatever its values are. */
+  wrongRow(reason: string): void {
+    this.#wrong = { column: null, reason }
+  }
+
   /** False where the row was bad and has become a reject; `raw` is asked only then. */
   endRow(line: number, raw: () => string): boolean {
     if (this.#wrong !== undefined) {
@@ -133,7 +151,7 @@ export class BlockBuilder {
       checksum: this.#sum,
       rejects: this.#rejects
     }
-    this.bytes = Buffer.allocUnsafeSlow(bytesPerBlock + 64 * 1024)
+    this.bytes = newBuffer()
     this.at = 0
     this.#rows = 0
     this.#sum = 0

@@ -6,6 +6,7 @@
  */
 import { Data, Effect, Fiber, Metric, Semaphore, Stream } from "effect"
 import type { Block, Reject } from "./Block.ts"
+import { recycle } from "./BlockBuilder.ts"
 import { leftOut } from "./Checksum.ts"
 import { type Chunk, type LoadError, LoadTarget, type OpenJob, type Progress, type Stored } from "./LoadTarget.ts"
 import { noRejects, openRejects } from "./RejectsFile.ts"
@@ -250,6 +251,7 @@ export const load = (source: Source, options: LoadOptions) =>
             })
           )
         )
+        chunk.blocks.forEach(recycle)
         kept = recorded.rejectsBytes
         rejects = recorded.rejects
         const added = stored.reduce((sum, one) => sum + one.rows, 0)

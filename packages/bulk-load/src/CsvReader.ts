@@ -267,7 +267,7 @@ export class CsvReader {
       p++
       if (kind === lineFeed) break
     }
-    if (index !== width) builder.wrong(null, `${index} ${index === 1 ? "value" : "values"} where ${width} are expected`)
+    if (index !== width) builder.wrongRow(`${index} ${index === 1 ? "value" : "values"} where ${width} are expected`)
     this.#at = Math.min(p, end)
     return outcomes.row
   }

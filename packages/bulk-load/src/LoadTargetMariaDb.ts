@@ -5,11 +5,14 @@
  * that nobody heard of is found by asking for it. `LOAD DATA LOCAL` makes warnings of errors: a statement with a warning, or with a row
  * less than was sent, is taken back and tried again in parts until each refused row stands alone. Nothing is set for more than the session.
  */
+import { createHash } from "node:crypto"
 import { crashPoint } from "@sluice/engines/CrashPoint"
+import { connectionOptions } from "@sluice/engines/MariaDb"
 import { Effect, Exit, Layer, type Redacted, Schedule, Scope } from "effect"
 import type { Block, Reject } from "./Block.ts"
 import { Checksum, checksumSql } from "./Checksum.ts"
 import { csvOf } from "./csvOf.ts"
+import { makeAsk } from "./LastingSession.ts"
 import { type JobRow, jobOf, jobsSql, mariaDbLedger, progressOf } from "./Ledger.ts"
 import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob, type Stored } from "./LoadTarget.ts"
 import { type MariaDbSession, openSession } from "./MariaDbSession.ts"
@@ -33,7 +36,9 @@ const loadSql = (table: string, columns: ReadonlyArray<Column>) => {
     `LINES TERMINATED BY '\\n' (${targets.join(", ")})${sets.length === 0 ? "" : ` SET ${sets.join(", ")}`}`
 }
 
-const lockOf = (job: string) => `sluice.load.${job}`.slice(0, 64)
+/** Names of locks are the whole server's, short, and blind to case. */
+const lockOf = (database: string, job: string) =>
+  `sluice.load.${createHash("sha256").update(`${database}\0${job}`).digest("hex").slice(0, 40)}`
 
 const describe = (session: MariaDbSession, table: string): Effect.Effect<Table, TableError | LoadError> =>
   Effect.gen(function* () {
@@ -50,11 +55,40 @@ const describe = (session: MariaDbSession, table: string): Effect.Effect<Table, 
 /** Rows `from` to `to` of a block, as they travel. */
 const rowsOf = ({ bytes, starts }: Block, from: number, to: number) => bytes.subarray(starts[from]!, starts[to]!)
 
-const chunkExists = (session: MariaDbSession, job: string, chunk: number) =>
+interface ChunkRow {
+  readonly row_count: number
+  readonly checksum: number
+  readonly first_id: number | null
+  readonly last_id: number | null
+}
+
+const storedOf = (row: ChunkRow): Stored => ({
+  rows: row.row_count,
+  checksum: row.checksum,
+  firstId: row.first_id,
+  lastId: row.last_id
+})
+
+/** A chunk as the ledger has it; without ids where it was stored in parts, which others' ids may lie between. */
+const findChunk = (session: MariaDbSession, job: string, chunk: number) =>
   Effect.map(
-    session.query("SELECT 1 FROM sluice_load_chunks WHERE job = ? AND chunk = ?", [job, chunk]),
-    (rows) => rows.length > 0
+    session.query<ChunkRow>("SELECT row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ? AND chunk = ?", [
+      job,
+      chunk
+    ]),
+    ([row]) => {
+      if (row === undefined) return undefined
+      const stored = storedOf(row)
+      const isContiguous = stored.firstId !== null && stored.lastId !== null && stored.lastId - stored.firstId + 1 === stored.rows
+      return isContiguous ? stored : { ...stored, firstId: null, lastId: null }
+    }
   )
+
+/** The rows' own fault (bad value, constraint, a trigger's SIGNAL, no partition), and not the server's. */
+const refusalOf = (error: LoadError): string | undefined => {
+  const { errno, sqlState } = error.cause as { readonly errno?: number; readonly sqlState?: string }
+  return /^(22|23|45)/.test(sqlState ?? "") || errno === 1526 || errno === 1748 ? error.message : undefined
+}
 
 /** Everything of one chunk, in the transaction that is open. */
 const makeWriter = (session: MariaDbSession, table: string, columns: ReadonlyArray<Column>, givesIds: boolean) => {
@@ -66,9 +100,14 @@ const makeWriter = (session: MariaDbSession, table: string, columns: ReadonlyArr
     return sum
   }
 
+  /** A text says why the rows are refused, where the statement failed over it. */
   const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>, rows: number, checksum: number) {
-    const { affectedRows, warnings } = yield* session.load(statement, parts)
-    if (affectedRows !== rows || warnings > 0) return undefined
+    const outcome = yield* Effect.catch(session.load(statement, parts), (error) => {
+      const refusal = refusalOf(error)
+      return refusal === undefined ? Effect.fail(error) : Effect.succeed(refusal)
+    })
+    if (typeof outcome === "string") return outcome
+    if (outcome.affectedRows !== rows || outcome.warnings > 0) return undefined
     if (!givesIds) return { rows, checksum, firstId: null, lastId: null }
     const [row] = yield* session.query<{ id: number }>("SELECT LAST_INSERT_ID() AS id")
     return { rows, checksum, firstId: row!.id, lastId: row!.id + rows - 1 }
@@ -85,11 +124,12 @@ const makeWriter = (session: MariaDbSession, table: string, columns: ReadonlyArr
       yield* session.run("SAVEPOINT sluice_part")
       const part = rowsOf(block, from, to)
       const whole = yield* send([part], to - from, sumOf(block, from, to))
-      if (whole !== undefined) return { stored: [whole], refused: [] }
-      const [warning] = to - from === 1 ? yield* session.query<{ Message: string }>("SHOW WARNINGS LIMIT 1") : []
+      if (typeof whole === "object") return { stored: [whole], refused: [] }
+      const [warning] =
+        to - from === 1 && whole === undefined ? yield* session.query<{ Message: string }>("SHOW WARNINGS LIMIT 1") : []
       yield* session.run("ROLLBACK TO SAVEPOINT sluice_part")
       if (to - from === 1) {
-        const reason = warning?.Message ?? "the database refuses it"
+        const reason = whole ?? warning?.Message ?? "the database refuses it"
         return { stored: [], refused: [{ line: block.lines[from]!, column: columnIn(reason), reason, raw: csvOf(part) }] }
       }
       const middle = from + Math.ceil((to - from) / 2)
@@ -108,7 +148,7 @@ const makeWriter = (session: MariaDbSession, table: string, columns: ReadonlyArr
       rows,
       full.reduce((sum, block) => sum + block.checksum, 0)
     )
-    if (whole !== undefined) return { stored: [whole], refused: [] }
+    if (typeof whole === "object") return { stored: [whole], refused: [] }
     yield* session.run("ROLLBACK TO SAVEPOINT sluice_chunk")
     const parts = yield* Effect.forEach(full, (block) => split(block, 0, block.rows))
     return { stored: parts.flatMap(({ stored }) => stored), refused: parts.flatMap(({ refused }) => refused) }
@@ -119,30 +159,43 @@ const makeWriter = (session: MariaDbSession, table: string, columns: ReadonlyArr
 const columnIn = (message: string): string | null =>
   /for column (?:`[^`]+`\.)*`?([^`' ]+)`?/.exec(message)?.[1] ?? /Column '([^']+)'/.exec(message)?.[1] ?? null
 
+const isTransient = (error: unknown): error is LoadError => error instanceof LoadError && error.isTransient
+
 const patience = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
   Schedule.jittered,
   Schedule.upTo({ duration: "60 seconds" })
 )
 
 const make = (url: Redacted.Redacted) =>
-  Effect.gen(function* () {
-    const scope = yield* Effect.scope
-    /** For questions, apart from the loaders' own; opened when first asked. */
-    const asking = yield* Effect.cached(Effect.provideService(openSession(url), Scope.Scope, scope))
-    const ensured = yield* Effect.cached(
-      Effect.flatMap(asking, (session) => Effect.forEach(mariaDbLedger, (sql) => session.run(sql), { discard: true }))
+  Effect.sync(() => {
+    /** For questions, apart from the loaders' own connections. */
+    const withSession = <A, E>(f: (session: MariaDbSession) => Effect.Effect<A, E>) =>
+      Effect.scoped(Effect.flatMap(openSession(url), f))
+    let isEnsured = false
+    const ensured = Effect.suspend(() =>
+      isEnsured
+        ? Effect.void
+        : withSession((session) => Effect.forEach(mariaDbLedger, (sql) => session.run(sql), { discard: true })).pipe(
+            Effect.tap(() =>
+              Effect.sync(() => {
+                isEnsured = true
+              })
+            )
+          )
     )
-    const ask = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) =>
-      Effect.andThen(ensured, Effect.flatMap(asking, f))
+    const ask = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) => Effect.andThen(ensured, withSession(f))
 
     const jobs = (where: string, values: ReadonlyArray<unknown>) =>
       ask((session) =>
         Effect.gen(function* () {
           const rows = yield* session.query<JobRow>(jobsSql(where), values)
           return yield* Effect.forEach(rows, (row) =>
-            Effect.map(session.query<{ held: number | null }>("SELECT IS_USED_LOCK(?) AS held", [lockOf(row.job)]), ([lock]) =>
-              jobOf(row, lock?.held !== null && lock?.held !== undefined)
-            )
+            row.state !== "running"
+              ? Effect.succeed(jobOf(row, false))
+              : Effect.map(
+                  session.query<{ held: number | null }>("SELECT IS_USED_LOCK(?) AS held", [lockOf(database, row.job)]),
+                  ([lock]) => jobOf(row, (lock?.held ?? null) !== null)
+                )
           )
         })
       )
@@ -155,7 +208,7 @@ const make = (url: Redacted.Redacted) =>
         const connect = Effect.fnUntraced(function* (patienceSeconds: number) {
           const session = yield* openSession(url)
           const [lock] = yield* session.query<{ got: number | null }>("SELECT GET_LOCK(?, ?) AS got", [
-            lockOf(job),
+            lockOf(database, job),
             patienceSeconds
           ])
           if (lock?.got !== 1) {
@@ -171,8 +224,24 @@ const make = (url: Redacted.Redacted) =>
           inner = yield* Scope.fork(outer)
           session = yield* Effect.provideService(connect(30), Scope.Scope, inner)
         })
+        const measurer = yield* Effect.cached(Effect.provideService(openSession(url), Scope.Scope, outer))
         const current = () => session
-        const query = <A>(sql: string, values: ReadonlyArray<unknown>) => Effect.suspend(() => current().query<A>(sql, values))
+        /** Outside of a chunk's transaction, where asking again does no harm. */
+        const patiently = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) =>
+          Effect.catchIf(
+            Effect.suspend(() => f(current())),
+            isTransient,
+            () =>
+              Effect.retry(
+                Effect.andThen(
+                  reconnect,
+                  Effect.suspend(() => f(current()))
+                ),
+                { while: isTransient, schedule: patience }
+              )
+          )
+        const at = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) => Effect.suspend(() => f(current()))
+        const query = <A>(sql: string, values: ReadonlyArray<unknown>) => patiently((session) => session.query<A>(sql, values))
 
         const [found] = yield* session.query<JobRow>(jobsSql("WHERE l.job = ?"), [job])
         if (found === undefined) {
@@ -249,9 +318,8 @@ const make = (url: Redacted.Redacted) =>
             yield* session.run("COMMIT")
             yield* crashPoint("load.committed")
             return stored
-          }).pipe(Effect.tapError(() => Effect.ignore(current().run("ROLLBACK"))))
+          }).pipe(Effect.onError(() => Effect.ignore(current().run("ROLLBACK"))))
 
-        const isTransient = (error: unknown): error is LoadError => error instanceof LoadError && error.isTransient
         /** Again on a new connection; if the chunk is there, its end was only not heard of. */
         const load: OpenJob["load"] = (columns, chunk, recordRejects) =>
           Effect.catchIf(once(columns, chunk, recordRejects), isTransient, (error) =>
@@ -259,7 +327,8 @@ const make = (url: Redacted.Redacted) =>
               Effect.andThen(
                 Effect.gen(function* () {
                   yield* reconnect
-                  if (yield* chunkExists(current(), job, chunk.number)) return []
+                  const committed = yield* findChunk(current(), job, chunk.number)
+                  if (committed !== undefined) return [committed]
                   return yield* once(columns, chunk, recordRejects)
                 }).pipe(Effect.retry({ while: isTransient, schedule: patience }))
               )
@@ -270,50 +339,45 @@ const make = (url: Redacted.Redacted) =>
           progress: progressOf(row!),
           load,
           measure: (columns, ids) =>
-            Effect.gen(function* () {
-              const measuring = yield* measurer
-              const where = ids === undefined || auto === undefined ? "" : ` WHERE ${quoted(auto.name)} BETWEEN ? AND ?`
-              const [row] = yield* measuring.query<{ n: number; sum: string | null }>(
-                `SELECT COUNT(*) AS n, CAST(SUM(${checksumSql(columns)}) AS CHAR) AS sum FROM ${quoted(table)}${where}`,
-                where === "" ? [] : [ids!.first, ids!.last]
-              )
-              return { rows: row!.n, checksum: BigInt(row!.sum ?? 0) }
-            }),
+            measuring((session) =>
+              Effect.gen(function* () {
+                const where = ids === undefined || auto === undefined ? "" : ` WHERE ${quoted(auto.name)} BETWEEN ? AND ?`
+                const [row] = yield* session.query<{ n: number; sum: string | null }>(
+                  `SELECT COUNT(*) AS n, CAST(SUM(${checksumSql(columns)}) AS CHAR) AS sum FROM ${quoted(table)}${where}`,
+                  where === "" ? [] : [ids!.first, ids!.last]
+                )
+                return { rows: row!.n, checksum: BigInt(row!.sum ?? 0) }
+              })
+            ),
           cancelRequested: Effect.map(
             query<{ asked: number }>("SELECT cancel_requested AS asked FROM sluice_loads WHERE job = ?", [job]),
             ([row]) => row?.asked === 1
           ),
           committed: Effect.map(
-            query<{ chunk: number; row_count: number; checksum: number; first_id: number | null; last_id: number | null }>(
-              "SELECT chunk, row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ? ORDER BY chunk",
+            query<ChunkRow>(
+              "SELECT row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ? ORDER BY chunk",
               [job]
             ),
-            (rows) =>
-              rows.map((row) => ({
-                rows: row.row_count,
-                checksum: row.checksum,
-                firstId: row.first_id,
-                lastId: row.last_id
-              }))
+            (rows) => rows.map(storedOf)
           ),
           end: (state, error) =>
             Effect.asVoid(
-              current().run("UPDATE sluice_loads SET state = ?, error = ?, updated_at_ms = ?, ended_at_ms = ? WHERE job = ?", [
-                state,
-                error,
-                Date.now(),
-                Date.now(),
-                job
-              ])
+              (state === "done" ? patiently : at)((session) =>
+                session.run("UPDATE sluice_loads SET state = ?, error = ?, updated_at_ms = ?, ended_at_ms = ? WHERE job = ?", [
+                  state,
+                  error,
+                  Date.now(),
+                  Date.now(),
+                  job
+                ])
+              )
             )
         } satisfies OpenJob
       })
 
-    const measurer = yield* Effect.cached(Effect.provideService(openSession(url), Scope.Scope, scope))
-
     return LoadTarget.of({
       defaultChunkRows: 250_000,
-      describe: (table) => Effect.flatMap(asking, (session) => describe(session, table)),
+      describe: (table) => withSession((session) => describe(session, table)),
       open,
       find: (job) => Effect.map(jobs("WHERE l.job = ?", [job]), ([found]) => found),
       list: jobs("", []),

@@ -107,7 +107,11 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
             send({
               sql: statement(file),
               infileStreamFactory: (path: string) => {
-                if (path !== file || isAsked) throw new Error(`the server asked for a file that it was not offered: ${path}`)
+                // Thrown here it would end the process: the driver calls from its socket's handler.
+                if (path !== file || isAsked) {
+                  const refused = new Error(`the server asked for a file that it was not offered: ${path}`)
+                  return new Readable({ read: () => {} }).destroy(refused)
+                }
                 isAsked = true
                 return Readable.from(inParts(parts), { objectMode: false, highWaterMark: 1 })
               }
