@@ -44,6 +44,9 @@ export interface Settings {
   readonly frameAncestors: ReadonlyArray<string>
   readonly maxConnections: number | undefined
   readonly maxStreams: number | undefined
+  /** Uploads of rows that are stored at once. */
+  readonly maxLoads: number
+  readonly maxUploadBytes: number
   readonly recoveryHold: Duration.Duration
   readonly recoveryDrain: Duration.Duration
   readonly drainGrace: Duration.Duration
@@ -285,6 +288,8 @@ export const readSettings = (
       frameAncestors,
       maxConnections: int("SLUICE_MAX_CONNECTIONS", 1, 1_000_000, undefined),
       maxStreams: int("SLUICE_MAX_STREAMS", 1, 1_000_000, undefined),
+      maxLoads: int("SLUICE_MAX_LOADS", 1, 1000, 2),
+      maxUploadBytes: int("SLUICE_MAX_UPLOAD_BYTES", 1, Number.MAX_SAFE_INTEGER, 64 * 2 ** 30),
       recoveryHold: duration("SLUICE_RECOVERY_HOLD", Duration.seconds(12)),
       recoveryDrain: duration("SLUICE_RECOVERY_DRAIN", Duration.seconds(5)),
       drainGrace: duration("SLUICE_DRAIN_GRACE", Duration.seconds(0)),

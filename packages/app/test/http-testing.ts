@@ -16,6 +16,8 @@ import { Effect, type Exit, Layer, Redacted, Stream } from "effect"
 import { type EngineHealth, Health } from "../src/http/Health.ts"
 import type { HttpOptions } from "../src/http/Options.ts"
 import { HttpAddress, layer } from "../src/http/Server.ts"
+import { LoadNotFound } from "../src/load/LoadErrors.ts"
+import { Loads } from "../src/load/Loads.ts"
 import { layerShopFakes } from "./orders-fakes.ts"
 
 export const adminKey = "0123456789abcdef0123456789abcdef"
@@ -201,7 +203,21 @@ export const layerFakes = (fakes: Fakes) => {
     })
   )
 
+  const loads = Layer.succeed(
+    Loads,
+    Loads.of({
+      maxUploadBytes: 1000,
+      upload: ({ job, table }) => Effect.as(told("upload", table, job), { job }),
+      list: Effect.as(told("loads"), []),
+      find: (job) => Effect.fail(new LoadNotFound({ job })),
+      watch: (job) => Stream.fail(new LoadNotFound({ job })),
+      cancel: (job) => Effect.fail(new LoadNotFound({ job })),
+      rejectsFile: (job) => job
+    })
+  )
+
   return Layer.mergeAll(
+    loads,
     drop,
     admin,
     deadLetters,

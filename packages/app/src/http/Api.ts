@@ -11,6 +11,7 @@ import { layerGuard } from "./Guard.ts"
 import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts"
 import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
 import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
+import { layerLoads, loadsApi } from "./groups/loads.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
 import { layerOrders, ordersApi } from "./groups/orders.ts"
 import { layerShopAdmin, shopAdminApi } from "./groups/shop-admin.ts"
@@ -31,7 +32,7 @@ with \`RateLimit\` headers or 503, both with \`Retry-After\`: wait that long and
 | --- | --- | --- |
 ${rows.join("\n")}
 
-**Input** is JSON of at most 16 KiB. Unknown fields are refused.`
+**Input** is JSON of at most 16 KiB, except for the uploads of loads. Unknown fields are refused.`
 
 const securitySchemes = {
   userToken: {
@@ -50,6 +51,7 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(ordersApi)
   .addHttpApi(shopAdminApi)
   .addHttpApi(deadLettersApi)
+  .addHttpApi(loadsApi)
   .addHttpApi(operationsApi)
   .annotateMerge(
     OpenApi.annotations({
@@ -71,7 +73,7 @@ export const layerHandlers = Layer.mergeAll(
   layerCampaigns,
   layerUsers,
   layerOrders,
-  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin).pipe(Layer.provide(layerAdmin)),
+  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads).pipe(Layer.provide(layerAdmin)),
   layerOperations
 ).pipe(Layer.provide(layerGuard))
 

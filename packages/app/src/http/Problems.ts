@@ -23,6 +23,7 @@ import {
 import { Data, Schema, SchemaTransformation } from "effect"
 import { HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiError, HttpApiSchema } from "effect/http-api"
+import { LoadNotFound, LoadRefused } from "../load/LoadErrors.ts"
 import { bodyLimit, fieldErrors } from "./Input.ts"
 
 /** Every code with its status and its title; the descriptions of the API are written from this table. */
@@ -34,6 +35,7 @@ export const codes = {
   not_found: [404, "There is nothing at this path"],
   campaign_not_found: [404, "There is no such campaign"],
   order_not_found: [404, "There is no such order"],
+  load_not_found: [404, "There is no such load"],
   method_not_allowed: [405, "The method is not allowed at this path"],
   request_timeout: [408, "The request did not arrive in time"],
   not_open: [409, "The campaign is not open yet"],
@@ -41,6 +43,7 @@ export const codes = {
   full: [409, "The waiting room is full"],
   campaign_exists: [409, "There is a campaign with this id"],
   change_refused: [409, "The change contradicts what stands"],
+  load_conflict: [409, "The job is another one, or under way"],
   order_state: [409, "The state of the order does not allow it"],
   order_in_progress: [409, "An order with this idempotency key is being placed"],
   coupon_spent: [409, "The coupon is spent"],
@@ -49,6 +52,7 @@ export const codes = {
   expectation_failed: [417, "The expectation can not be met"],
   order_refused: [422, "The order names what is not known here"],
   idempotency_key_reused: [422, "The idempotency key came with another body before"],
+  rows_refused: [422, "The rows can not be loaded"],
   too_many_requests: [429, "Too many requests"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "Something went wrong here"],
@@ -141,6 +145,8 @@ const known = (error: unknown): ProblemFields | undefined => {
   if (error instanceof ChangeRefused) return { code: "change_refused", detail: error.detail }
   const ofOrder = orderProblem(error)
   if (ofOrder !== undefined) return ofOrder
+  if (error instanceof LoadNotFound) return { code: "load_not_found", detail: `There is no load ${error.job}.` }
+  if (error instanceof LoadRefused) return loadRefused(error)
   if (error instanceof Unavailable) {
     return { code: "unavailable", detail: `Not available now: ${error.engine}.`, headers: retryAfter(error.retryAfterSeconds) }
   }
@@ -172,6 +178,21 @@ const orderProblem = (error: unknown): ProblemFields | undefined => {
   }
   return undefined
 }
+
+const loadCodes = {
+  table: "bad_request",
+  own_table: "forbidden",
+  source: "bad_request",
+  conflict: "load_conflict",
+  too_many: "overloaded",
+  rows: "rows_refused"
+} as const satisfies Record<LoadRefused["reason"], Code>
+
+const loadRefused = ({ detail, reason }: LoadRefused): ProblemFields => ({
+  code: loadCodes[reason],
+  detail,
+  headers: { connection: "close", ...(reason === "too_many" && retryAfter(5)) }
+})
 
 const ticketInvalid: ProblemFields = {
   code: "ticket_invalid",

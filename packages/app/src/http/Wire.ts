@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { TicketView } from "@sluice/domain"
+import { isUnhurried } from "../load/Upload.ts"
 import { bodyLimit } from "./Input.ts"
 import { contentType, type ProblemFields, problemJson, statusOf } from "./Problems.ts"
 
@@ -92,6 +93,7 @@ export const onClientError = (
   error: Error & { readonly code?: string },
   socket: Socket & { readonly _httpMessage?: unknown }
 ): void => {
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnhurried(socket)) return
   if (!socket.writable || error.code === "ECONNRESET" || socket._httpMessage) {
     socket.destroy()
     return

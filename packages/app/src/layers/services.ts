@@ -1,8 +1,11 @@
 /** What the roles and the API stand on, over whichever engines there are. */
+import * as LoadTargetMariaDb from "@sluice/bulk-load/LoadTargetMariaDb"
+import * as LoadTargetSqlite from "@sluice/bulk-load/LoadTargetSqlite"
 import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
 import { Customers, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
+import * as Loads from "../load/Loads.ts"
 import { sharedTicketKey } from "../Secrets.ts"
 import type { Settings } from "../Settings.ts"
 
@@ -26,4 +29,10 @@ const coupons = (settings: Settings) =>
     Layer.provideMerge(Layer.mergeAll(Campaigns.layer, Issuances.layer, tickets(settings)))
   )
 
-export const layer = (settings: Settings) => Layer.mergeAll(coupons(settings), orders)
+/** On connections of its own, so that a load keeps nobody waiting who shares the pool. */
+const loads = ({ dataDir, engines, maxLoads, maxUploadBytes }: Settings) =>
+  Loads.layer({ dataDir, maxLoads, maxUploadBytes, engine: engines.kind === "cluster" ? "mariadb" : "sqlite" }).pipe(
+    Layer.provide(engines.kind === "cluster" ? LoadTargetMariaDb.layer(engines.mariadb) : LoadTargetSqlite.layer)
+  )
+
+export const layer = (settings: Settings) => Layer.mergeAll(coupons(settings), orders, loads(settings))

@@ -1,8 +1,12 @@
 /** A SQLite file as the target of a load; that of a data folder only while no server holds the folder. */
-import type { LoadTarget } from "@sluice/bulk-load/LoadTarget"
-import { Effect, Layer } from "effect"
-import { StartError } from "../StartError.ts"
+import * as LoadTargetSqlite from "@sluice/bulk-load/LoadTargetSqlite"
+import * as Sqlite from "@sluice/engines/Sqlite"
+import { Layer } from "effect"
+import { lock } from "../DataDir.ts"
 import type { Database } from "./Database.ts"
 
-export const layer = (database: Extract<Database, { kind: "sqlite" }>): Layer.Layer<LoadTarget, StartError> =>
-  Layer.effectContext(Effect.fail(new StartError({ message: `${database.name}: not a target yet` })))
+export const layer = ({ dataDir, file }: Extract<Database, { kind: "sqlite" }>) =>
+  LoadTargetSqlite.layer.pipe(
+    Layer.provide(Sqlite.layer({ filename: file })),
+    Layer.provide(dataDir === undefined ? Layer.empty : Layer.effectDiscard(lock(dataDir)))
+  )
