@@ -113,7 +113,7 @@ describe("CSV", () => {
     const columns = [column("a", text(3)), column("n", integer(8)), column("d", { kind: "date" })]
     const input = Buffer.concat([
       Buffer.from(
-        "ok,1,2026-02-28\ntoo,2\none,2,2026-01-01,4\nlong,1,2026-01-01\nok,128,2026-01-01\nok,1,2026-02-30\nok,1,0000-00-00\n"
+        "ok,1,2026-02-28\ntoo,few\none,2,3,4\nlong,1,2026-01-01\nok,128,2026-01-01\nok,1,2026-02-30\nok,1,0000-00-00\n"
       ),
       Buffer.from('a"b,1,2026-01-01\n"a"b,1,2026-01-01\n'),
       Buffer.from([0xff, 0x2c, 0x31, 0x2c]),
