@@ -168,6 +168,7 @@ const patience = Schedule.min([Schedule.exponential("100 millis"), Schedule.spac
 
 const make = (url: Redacted.Redacted) =>
   Effect.sync(() => {
+    const { database } = connectionOptions(url)
     /** For questions, apart from the loaders' own connections. */
     const withSession = <A, E>(f: (session: MariaDbSession) => Effect.Effect<A, E>) =>
       Effect.scoped(Effect.flatMap(openSession(url), f))
@@ -224,7 +225,8 @@ const make = (url: Redacted.Redacted) =>
           inner = yield* Scope.fork(outer)
           session = yield* Effect.provideService(connect(30), Scope.Scope, inner)
         })
-        const measurer = yield* Effect.cached(Effect.provideService(openSession(url), Scope.Scope, outer))
+        /** For what the table holds, beside the load. */
+        const measuring = yield* makeAsk(url, patience)
         const current = () => session
         /** Outside of a chunk's transaction, where asking again does no harm. */
         const patiently = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) =>

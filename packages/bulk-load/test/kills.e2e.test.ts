@@ -1,0 +1,88 @@
+/** A loader that dies at each named point and is started again: every row and every reject of the source exactly once. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Database, freshDatabase } from "@sluice/testkit/database"
+import { liveUrl, whenLive } from "@sluice/testkit/live"
+import mysql from "mysql2/promise"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+
+const program = fileURLToPath(new URL("./loadOnce.ts", import.meta.url))
+const sourceRows = 20_000
+/** Of the source's rows, one value is not a number and one email is there twice. */
+const bad = [7_000, 15_000]
+
+await whenLive(() =>
+  describe("a loader that dies", () => {
+    let database: Database
+    let connection: mysql.Connection
+    const folder = mkdtempSync(join(tmpdir(), "sluice-kills-"))
+    const file = join(folder, "people.csv")
+
+    beforeAll(async () => {
+      database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+      connection = await mysql.createConnection({ uri: database.url })
+      const lines = Array.from({ length: sourceRows }, (_, i) =>
+        i === bad[0] ? `n${i},${i}@x,old` : `n${i},${i === bad[1] ? 3 : i}@x,1`
+      )
+      writeFileSync(file, `name,email,age\n${lines.join("\n")}\n`)
+    })
+
+    afterAll(async () => {
+      await connection.end()
+      await database.drop()
+      rmSync(folder, { recursive: true })
+    })
+
+    const run = async (table: string, crashAt?: string) => {
+      const child = spawn(process.execPath, [program, file, table, table, "4000", "2", join(folder, table)], {
+        env: {
+          PATH: process.env.PATH,
+          SLUICE_MARIADB_URL: database.url,
+          ...(crashAt === undefined ? {} : { SLUICE_CRASH_AT: crashAt })
+        },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      let output = ""
+      let errors = ""
+      child.stdout.on("data", (text) => (output += text))
+      child.stderr.on("data", (text) => (errors += text))
+      const [code, signal] = await once(child, "close")
+      return { end: signal ?? code, output, errors }
+    }
+
+    const points = ["load.begun", "load.sent", "load.recorded", "load.committed"].flatMap((point) =>
+      point === "load.begun" ? [[point]] : [[`${point}:1`], [`${point}:3`], [`${point}:2`, `${point}:1`, `${point}:1`]]
+    )
+
+    for (const [i, kills] of points.entries()) {
+      it(`at ${kills.join(", then ")}`, async () => {
+        const table = `people_${i}`
+        await connection.query(
+          `CREATE TABLE ${table} (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, email VARCHAR(60) NOT NULL,
+            age INTEGER, UNIQUE one_email (email))`
+        )
+        for (const crashAt of kills)
+          assert.strictEqual((await run(table, crashAt)).end, "SIGKILL", `${crashAt} was never reached`)
+        const last = await run(table)
+        assert.strictEqual(last.end, 0, last.errors)
+        const { rejects, rows, verification } = JSON.parse(last.output)
+        assert.deepStrictEqual([rows, rejects, verification.outcome], [sourceRows - 2, 2, "equal"])
+        const [held] = await connection.query(`SELECT name, email FROM ${table} ORDER BY id`)
+        const expected = Array.from({ length: sourceRows }, (_, n) => n).filter((n) => !bad.includes(n))
+        assert.deepStrictEqual(
+          (held as Array<{ name: string; email: string }>).map(({ email, name }) => `${name} ${email}`),
+          expected.map((n) => `n${n} ${n}@x`)
+        )
+        const written = readFileSync(join(folder, table), "utf8").trim().split("\n")
+        assert.deepStrictEqual(
+          written.map((line) => JSON.parse(line).line),
+          bad.map((n) => n + 2)
+        )
+      })
+    }
+  })
+)
