@@ -1,0 +1,82 @@
+/**
+ * Applies what happened to orders and customers to the view, in batches, and commits its position in the log after the write.
+ *
+ * Dying in between repeats the batch, which changes nothing. While the view is away nothing is given up: the batch is tried until it is
+ * back. What can't be read, and what the view refuses for its own sake, goes to the dead-letter topic with the reason. Later events of the
+ * same order go on: each carries the whole order, so it makes up for the one before, and a replay of that one changes nothing newer.
+ */
+import { type OrderEvent, OrderEventJson, ordersTopic } from "@sluice/domain"
+import { type Batch, crashPoint, deadLetter, EventLog, type EventLogError, type LoggedEvent } from "@sluice/engines"
+import { Effect, Exit, Metric, Schedule, Schema, Stream } from "effect"
+import { type OrderViewError, OrderViews } from "./OrderViews.ts"
+
+export const projectorGroup = "sluice.projector"
+
+const maxBatch = 500
+const attempts = 3
+
+const dead = Metric.counter("sluice_dead_letters_total", { description: "events set aside with a reason", incremental: true })
+const latency = Metric.histogram("sluice_projection_seconds", {
+  description: "from the commit of a change to its being visible in the order view",
+  boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+})
+
+interface Received {
+  readonly event: LoggedEvent
+  readonly change: OrderEvent
+}
+
+const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
+
+const decode = Schema.decodeUnknownExit(OrderEventJson)
+
+const isRefusal = ({ refused }: OrderViewError) => refused
+
+export const run = Effect.gen(function* () {
+  const log = yield* EventLog
+  const views = yield* OrderViews
+
+  const bury = (event: LoggedEvent, reason: string) =>
+    log
+      .publish(...deadLetter(event, { reason, attempts }))
+      .pipe(
+        Effect.retry(patiently),
+        Effect.andThen(Metric.update(Metric.withAttributes(dead, { topic: event.topic }), 1)),
+        Effect.andThen(Effect.logError("an event was set aside as a dead letter")),
+        Effect.annotateLogs({ topic: event.topic, partition: event.partition, offset: event.offset, reason })
+      )
+
+  /** Halves a batch that the view refuses until what it refuses stands alone. Gives what was applied. */
+  const apply = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Received>, OrderViewError | EventLogError> =>
+    views.apply(batch.map(({ change }) => change)).pipe(
+      Effect.retry({ while: isRefusal, times: batch.length === 1 ? attempts - 1 : 0 }),
+      Effect.as(batch),
+      Effect.catchIf(isRefusal, ({ cause }): Effect.Effect<ReadonlyArray<Received>, OrderViewError | EventLogError> => {
+        if (batch.length === 1) return Effect.as(bury(batch[0]!.event, `refused by the view: ${String(cause)}`), [])
+        const half = Math.ceil(batch.length / 2)
+        return Effect.zipWith(apply(batch.slice(0, half)), apply(batch.slice(half)), (a, b) => [...a, ...b])
+      }),
+      Effect.tapError(() => Effect.logWarning("the order view is away; the changes wait")),
+      Effect.retry(patiently)
+    )
+
+  const handle = Effect.fnUntraced(function* (batch: Batch) {
+    yield* crashPoint("projector.received")
+    const received: Array<Received> = []
+    for (const event of batch.events) {
+      const change = decode(event.value)
+      if (Exit.isSuccess(change)) received.push({ event, change: change.value })
+      else yield* bury(event, "not an event of orders of version 1")
+    }
+    const applied = received.length === 0 ? [] : yield* apply(received)
+    yield* crashPoint("projector.applied")
+    const now = Date.now()
+    for (const { change } of applied) yield* Metric.update(latency, Math.max(0, now - change.committedAtMs) / 1000)
+    yield* batch.commit
+    yield* crashPoint("projector.committed")
+  })
+
+  yield* log
+    .batches({ topic: ordersTopic, group: projectorGroup, maxBatch })
+    .pipe(Stream.runForEach(handle), Effect.retry(patiently))
+})
