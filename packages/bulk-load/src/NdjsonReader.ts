@@ -1,7 +1,8 @@
 /**
  * NDJSON to blocks: an object a line. Numbers are taken as they are written, so none loses a digit; objects and arrays are for JSON columns.
  *
- * A key that is missing is NULL; one that is no column makes the row a reject, as everything does that can't be read or does not fit.
+ * A key that is missing is NULL; one that is no column, or is given twice at any depth, makes the row a reject, as everything does that
+ * can't be read or does not fit.
  */
 import { isUtf8 } from "node:buffer"
 import type { Block } from "./Block.ts"
@@ -18,13 +19,36 @@ const exact = JSON as unknown as {
   readonly isRawJSON: (value: unknown) => value is RawJson
   readonly parse: (
     text: string,
-    reviver: (key: string, value: unknown, context: { readonly source: string }) => unknown
+    reviver: (this: unknown, key: string, value: unknown, context: { readonly source: string }) => unknown
   ) => unknown
 }
 
-/** Numbers stay what was written. */
-export const parseExactly = (text: string): unknown =>
-  exact.parse(text, (_, value, { source }) => (typeof value === "number" ? exact.rawJSON(source) : value))
+/** Of valid JSON: how many keys are written in it, at any depth. */
+const keysIn = (text: string): number => {
+  let keys = 0
+  let isInside = false
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 34) isInside = !isInside
+    else if (code === 92) i++
+    else if (code === 58 && !isInside) keys++
+  }
+  return keys
+}
+
+class RepeatedKey extends Error {}
+
+/** Numbers stay what was written; a key given twice, of which `JSON.parse` would drop one, is an error. */
+export const parseExactly = (text: string): unknown => {
+  // The reviver is called for the whole as well.
+  let keys = -1
+  const value = exact.parse(text, function (_, value, { source }) {
+    if (!Array.isArray(this)) keys++
+    return typeof value === "number" ? exact.rawJSON(source) : value
+  })
+  if (keys !== keysIn(text)) throw new RepeatedKey()
+  return value
+}
 
 const isPlainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !exact.isRawJSON(value)
@@ -93,8 +117,8 @@ export class NdjsonReader {
     try {
       const row = parseExactly(text)
       return isPlainObject(row) ? row : "not a JSON object"
-    } catch {
-      return "not JSON"
+    } catch (error) {
+      return error instanceof RepeatedKey ? "a key is given twice" : "not JSON"
     }
   }
 
