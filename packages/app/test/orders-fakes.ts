@@ -9,7 +9,7 @@ import {
   OrderStateRefused,
   Unavailable
 } from "@sluice/domain"
-import { Customers, Orders, Products } from "@sluice/orders"
+import { Customers, OrderReads, Orders, Products } from "@sluice/orders"
 import { Effect, Layer } from "effect"
 
 export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
@@ -38,6 +38,24 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
           if (id === "shipped") return yield* new OrderStateRefused({ orderId: id, state: "shipped" })
           if (by !== undefined && by !== "u1") return yield* new OrderForbidden()
           return { orderId: id, version: 2, state }
+        })
+      })
+    ),
+    Layer.succeed(
+      OrderReads.OrderReads,
+      OrderReads.OrderReads.of({
+        find: Effect.fnUntraced(function* (id, version) {
+          yield* told("findOrder", id, ...(version === undefined ? [] : [version]))
+          if (id === "unknown") return yield* new OrderNotFound({ orderId: id })
+          if (id === "down" || version === 9) return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
+          return { orderId: id, version: version ?? 1, customerId: "u1", placedAtMs: 1, json: `{"orderId":"${id}"}` }
+        }),
+        page: Effect.fnUntraced(function* (request) {
+          yield* told("pageOrders", request)
+          if (request.customerId === "down") return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
+          if (request.cursor === "tampered") return yield* new OrderReads.CursorInvalid()
+          const order = { orderId, version: 1, customerId: request.customerId, placedAtMs: 1, json: `{"orderId":"${orderId}"}` }
+          return { orders: [order, order], nextCursor: request.cursor === undefined ? "next" : null }
         })
       })
     ),
