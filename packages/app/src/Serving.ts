@@ -5,6 +5,7 @@
  * under way and nobody was promised is taken up by the next process.
  */
 import type { EventLog } from "@sluice/engines"
+import type { OrderViews } from "@sluice/orders"
 import type { WaitingRoom } from "@sluice/waiting-room"
 import { Effect, Layer, Logger, References } from "effect"
 import type { SqlClient } from "effect/sql"
@@ -49,8 +50,10 @@ const logger = ({ logFormat }: Settings) =>
 export const layer = (settings: Settings) =>
   Layer.unwrap(
     Effect.map(httpOptions(settings), (options) => {
-      const engines: Layer.Layer<SqlClient.SqlClient | WaitingRoom | EventLog | Health, StartError> =
-        settings.engines.kind === "embedded" ? embedded.layer(settings.dataDir) : cluster.layer(settings.engines)
+      const engines: Layer.Layer<SqlClient.SqlClient | WaitingRoom | EventLog | OrderViews.OrderViews | Health, StartError> =
+        settings.engines.kind === "embedded"
+          ? embedded.layer(settings.dataDir)
+          : cluster.layer(settings.engines, settings.orderView)
       const ready = services.layer(settings).pipe(Layer.provideMerge(engines))
       const working = roles.layer(settings).pipe(Layer.provideMerge(ready))
       const http = settings.roles.includes("gateway") ? HttpServer.layer(options) : HttpServer.layerOperations(options)

@@ -4,12 +4,12 @@
  * Replay publishes each event under its own key to the topic it came from and only then marks it as done, batch by batch: dying in between
  * brings an event back twice, never not at all. It takes what is there when it starts; an event that fails again is a new dead letter.
  */
-import { Unavailable, winsTopic } from "@sluice/domain"
+import { ordersTopic, Unavailable, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, type EventLogError, type LoggedEvent, type NewEvent } from "@sluice/engines"
 import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 
 /** The topics whose dead letters can be brought back. */
-export const DeadLetterTopic = Schema.Literals([winsTopic])
+export const DeadLetterTopic = Schema.Literals([winsTopic, ordersTopic])
 export type DeadLetterTopic = typeof DeadLetterTopic.Type
 
 export const DeadLetter = Schema.Struct({

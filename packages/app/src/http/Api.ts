@@ -13,6 +13,7 @@ import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
 import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
 import { layerLoads, loadsApi } from "./groups/loads.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
+import { layerOrderReads, orderReadsApi } from "./groups/order-reads.ts"
 import { layerOrders, ordersApi } from "./groups/orders.ts"
 import { layerShopAdmin, shopAdminApi } from "./groups/shop-admin.ts"
 import { layerTickets, ticketsApi } from "./groups/tickets.ts"
@@ -49,6 +50,7 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(usersApi)
   .addHttpApi(campaignAdminApi)
   .addHttpApi(ordersApi)
+  .addHttpApi(orderReadsApi)
   .addHttpApi(shopAdminApi)
   .addHttpApi(deadLettersApi)
   .addHttpApi(loadsApi)
@@ -73,6 +75,7 @@ export const layerHandlers = Layer.mergeAll(
   layerCampaigns,
   layerUsers,
   layerOrders,
+  layerOrderReads,
   Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads).pipe(Layer.provide(layerAdmin)),
   layerOperations
 ).pipe(Layer.provide(layerGuard))

@@ -1,24 +1,33 @@
-/** Each port on its own servers: MariaDB, Redis, Kafka. Any number of processes, none of them special. */
+/** Each port on its own servers: MariaDB, Redis, Kafka, MongoDB. Any number of processes, none of them special. */
 
 import { ordersTopic, winsTopic } from "@sluice/domain"
-import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, Redis } from "@sluice/engines"
+import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, MongoDb, Redis } from "@sluice/engines"
+import { OrderViews, OrderViewsMongoDb, OrderViewsSql } from "@sluice/orders"
 import { WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
 import { Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
-import type { ClusterUrls } from "../Settings.ts"
+import type { ClusterUrls, Settings } from "../Settings.ts"
 import { named } from "../StartError.ts"
 import { layerHealth } from "./health.ts"
 import { migrate } from "./migrations.ts"
 
-const health = layerHealth(
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const room = yield* WaitingRoom
-    const kafka = yield* Kafka
-    return { mariadb: sql`SELECT 1`, redis: room.ping, kafka: kafka.ping }
-  }),
-  ["kafka"]
-)
+/** Nobody needs the order view but readers of orders, who are told when it is away. */
+const health = (orderView: Settings["orderView"]) =>
+  layerHealth(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const room = yield* WaitingRoom
+      const kafka = yield* Kafka
+      const views = yield* OrderViews.OrderViews
+      return {
+        mariadb: sql`SELECT 1`,
+        redis: room.ping,
+        kafka: kafka.ping,
+        ...(orderView === "mongodb" ? { mongodb: views.ping } : {})
+      }
+    }),
+    ["kafka", "mongodb"]
+  )
 
 const patiently = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])
 
@@ -31,7 +40,7 @@ const topics = Layer.effectDiscard(
   )
 )
 
-export const layer = (urls: ClusterUrls) => {
+export const layer = (urls: ClusterUrls, orderView: Settings["orderView"]) => {
   const kafka = Kafka.layer({ brokers: urls.kafka })
   const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
   const room = WaitingRoomRedis.layer.pipe(
@@ -42,5 +51,12 @@ export const layer = (urls: ClusterUrls) => {
     Layer.provideMerge(MariaDb.layer({ url: urls.mariadb, maxConnections: 20 })),
     named("SLUICE_MARIADB_URL (value not shown)")
   )
-  return health.pipe(Layer.provideMerge(Layer.mergeAll(log, room, sql)))
+  const views =
+    orderView === "mongodb"
+      ? OrderViewsMongoDb.layer().pipe(
+          Layer.provide(MongoDb.layer({ url: urls.mongodb })),
+          named("SLUICE_MONGODB_URL (value not shown)")
+        )
+      : OrderViewsSql.layer.pipe(Layer.provide(sql))
+  return health(orderView).pipe(Layer.provideMerge(Layer.mergeAll(log, room, sql, views)))
 }

@@ -2,6 +2,7 @@
 
 import { join } from "node:path"
 import { EventLogSqlite, Sqlite } from "@sluice/engines"
+import { OrderViewsSql } from "@sluice/orders"
 import { WaitingRoomSqlite } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
@@ -16,7 +17,7 @@ export const layer = (dataDir: string) => {
   const locked = Layer.effectDiscard(lock(dataDir))
   const sql = Sqlite.layer({ filename: join(dataDir, "sluice.db") }).pipe(Layer.provide(locked))
   const migrated = migrate({ "0050_waiting_room": WaitingRoomSqlite.waitingRoomMigration }).pipe(Layer.provideMerge(sql))
-  return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), health).pipe(
+  return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), OrderViewsSql.layer, health).pipe(
     Layer.provideMerge(migrated),
     named(`SLUICE_DATA_DIR=${dataDir}`)
   )

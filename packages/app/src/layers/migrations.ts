@@ -1,7 +1,7 @@
 /** All that the SQL store must have, in the order in which it came to be. A migration that was released is never changed. */
 import { Campaigns, Issuances } from "@sluice/coupons"
 import { Migrations } from "@sluice/engines"
-import { ordersMigration } from "@sluice/orders"
+import { OrderViewsSql, ordersMigration } from "@sluice/orders"
 import { Layer } from "effect"
 import { secretsMigration } from "../Secrets.ts"
 
@@ -9,7 +9,8 @@ const migrations: Migrations.Migrations = {
   "0001_campaigns": Campaigns.campaignsMigration,
   "0002_issuances": Issuances.issuancesMigration,
   "0003_secrets": secretsMigration,
-  "0010_orders": ordersMigration
+  "0010_orders": ordersMigration,
+  "0020_order_view": OrderViewsSql.orderViewMigration
 }
 
 /** `more` are those of one engine set. */

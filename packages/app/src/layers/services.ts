@@ -2,7 +2,7 @@
 import * as LoadTargetMariaDb from "@sluice/bulk-load/LoadTargetMariaDb"
 import * as LoadTargetSqlite from "@sluice/bulk-load/LoadTargetSqlite"
 import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
-import { Customers, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
+import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import * as Loads from "../load/Loads.ts"
@@ -16,7 +16,7 @@ const tickets = ({ ticketKeys }: Settings) => {
     : Tickets.layer([first, ...rest])
 }
 
-const orders = Layer.mergeAll(Orders.layer(), Customers.layer, Products.layer, OrdersRead.layer).pipe(
+const orders = Layer.mergeAll(Orders.layer(), Customers.layer, Products.layer, OrdersRead.layer, OrderReads.layer()).pipe(
   Layer.provideMerge(Outbox.layer)
 )
 

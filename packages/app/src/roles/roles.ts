@@ -1,6 +1,6 @@
 /** What each role does besides answering: loops that run until the process ends. */
 import { Issuer, Recovery, RoomKeeper } from "@sluice/coupons"
-import { Relay } from "@sluice/orders"
+import { Projector, Relay } from "@sluice/orders"
 import { Admission } from "@sluice/waiting-room"
 import { Cause, Effect, Exit, Layer } from "effect"
 import type { Role, Settings } from "../Settings.ts"
@@ -36,6 +36,7 @@ export const layer = ({ engines, outboxRetention, roles }: Settings) => {
   return Layer.mergeAll(
     roles.includes("admission") ? forever("admission", admission) : Layer.empty,
     roles.includes("issuer") ? forever("issuer", Issuer.run) : Layer.empty,
-    roles.includes("relay") ? forever("relay", Relay.run(relay)) : Layer.empty
+    roles.includes("relay") ? forever("relay", Relay.run(relay)) : Layer.empty,
+    roles.includes("projector") ? forever("projector", Projector.run) : Layer.empty
   )
 }
