@@ -5,6 +5,7 @@
  * Ctrl-C (SIGTERM). Whatever the end, the same command goes on where the last commit was.
  */
 import * as BulkLoader from "@sluice/bulk-load/BulkLoader"
+import { LoadTarget } from "@sluice/bulk-load/LoadTarget"
 import type { Source } from "@sluice/bulk-load/Source"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -12,9 +13,11 @@ import { type Database, databaseOf } from "../load/Database.ts"
 import * as Job from "../load/Job.ts"
 import * as Progress from "../load/Progress.ts"
 import * as Reading from "../load/Reading.ts"
+import * as Redrive from "../load/Redrive.ts"
 import { summaryText } from "../load/Report.ts"
 import { type Stopping, stopping } from "../load/Stopping.ts"
 import { targetOf } from "../load/Target.ts"
+import { StartError } from "../StartError.ts"
 import { json as printJson } from "./Output.ts"
 import { Exit } from "./run.ts"
 
@@ -45,6 +48,13 @@ const flags = {
     Flag.withDescription("By default as the file's name says, and CSV from standard input"),
     Flag.optional
   ),
+  generate: text("generate", "name", "Make the rows: a built-in (people, users, orders, ...), or a module's path"),
+  rows: number("rows", "How many rows to generate", 0),
+  seed: Flag.Int("seed").pipe(
+    Flag.withDescription("The same seed gives the same rows (1)"),
+    Flag.withSchema(whole(2 ** 32 - 1, 0)),
+    Flag.withDefault(1)
+  ),
   job: Flag.String("job").pipe(
     Flag.withMetavar("name"),
     Flag.withDescription("Under which it is remembered how far the load is; by default made from table and file"),
@@ -63,6 +73,8 @@ const flags = {
   database: text("database", "file", "A SQLite file, in place of the database that the environment names"),
   json: Flag.Boolean("json").pipe(Flag.withDescription("One event a line as JSON on standard output"), Flag.withDefault(false))
 }
+
+type Flags = Command.Command.Config.Infer<typeof flags>
 
 interface Plan {
   readonly table: string
@@ -112,7 +124,10 @@ const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, optio
 
 const run = Effect.fnUntraced(function* (plan: Plan, input: Input) {
   const summary = yield* Effect.scoped(perform(plan, input)).pipe(
-    Effect.tapError(() => (input.options.dryRun === true ? Effect.void : Console.error(resumeLine(plan)))),
+    Effect.catchTag("TableError", ({ message }) => Effect.fail(new StartError({ message }))),
+    Effect.tapError((error) =>
+      input.options.dryRun === true || error._tag === "StartError" ? Effect.void : Console.error(resumeLine(plan))
+    ),
     Effect.provide(targetOf(input.database))
   )
   if (summary === undefined) {
@@ -122,42 +137,83 @@ const run = Effect.fnUntraced(function* (plan: Plan, input: Input) {
   const peakBytes = process.resourceUsage().maxRSS * 1024
   if (input.json) yield* printJson({ event: "summary", ...summary, peakMemoryBytes: peakBytes })
   else yield* Console.log(summaryText(summary, peakBytes, input.options.rejects))
-  if (summary.state === "done" || summary.state === "dry_run") return
+  if (summary.state === "done") return
+  if (summary.state === "dry_run") {
+    return summary.rejects > 0 && input.options.maxRejects === Number.POSITIVE_INFINITY ? yield* new Exit({ code: 1 }) : undefined
+  }
   yield* Console.error(`${summary.state}; ${resumeLine(plan)}`)
   return yield* new Exit({ code: 1 })
+})
+
+const readingOf = (given: Flags): Reading.ReadingFlags => ({
+  columns: Option.getOrUndefined(given.columns),
+  header: given.header,
+  delimiter: Option.getOrUndefined(given.delimiter),
+  nullText: Option.getOrUndefined(given.nullText),
+  format: Option.getOrUndefined(given.format)
+})
+
+const planGenerated = Effect.fnUntraced(function* (given: Flags, name: string) {
+  if (Option.isSome(given.file)) return yield* new StartError({ message: "either a file or --generate, not both" })
+  if (Option.isNone(given.rows)) return yield* new StartError({ message: "--generate needs --rows, how many to make" })
+  const { table } = given
+  const rows = given.rows.value
+  const { fromGenerator } = yield* Effect.promise(() => import("@sluice/bulk-load/RowSource"))
+  const source = yield* Effect.mapError(
+    fromGenerator({ name, rows, seed: given.seed }),
+    ({ message }) => new StartError({ message })
+  )
+  const job = Option.getOrElse(given.job, () => Job.jobOfGenerator(table, name, given.seed, rows))
+  return { table, job, source, unit: "rows" } satisfies Plan
+})
+
+const planText = Effect.fnUntraced(function* (given: Flags) {
+  const { table } = given
+  const file = Option.getOrElse(given.file, () => "-")
+  const reading = readingOf(given)
+  const source = yield* file === "-" ? Reading.fromStdin(reading) : Reading.fromFile(reading, file)
+  const job = Option.getOrElse(given.job, () => (file === "-" ? Job.jobOfStdin(table, new Date()) : Job.jobOfFile(table, file)))
+  return { table, job, source, unit: "bytes" } satisfies Plan
+})
+
+/** What was refused by a job, mended: a job of its own for each form that the rows are in. */
+const planRedrive = Effect.fnUntraced(function* (given: Flags, database: Database) {
+  if (Option.isNone(given.file)) return yield* new StartError({ message: "redrive needs the file of the rejects" })
+  const file = given.file.value
+  const rejects = yield* Redrive.look(file)
+  const known = yield* LoadTarget.use((target) => target.find(rejects.job)).pipe(Effect.provide(targetOf(database)))
+  if (known === undefined) return yield* new StartError({ message: `${database.name} knows no job ${rejects.job}` })
+  return yield* Effect.forEach(rejects.kinds, (kind) =>
+    Effect.map(
+      Redrive.source(file, kind, known.columns, readingOf(given)),
+      (source): Plan => ({ table: known.table, job: Job.jobOfRedrive(rejects.job, rejects.digest, kind), source, unit: "bytes" })
+    )
+  )
 })
 
 export const load = Command.make(
   "load",
   flags,
   Effect.fnUntraced(function* (given) {
-    const reading: Reading.ReadingFlags = {
-      columns: Option.getOrUndefined(given.columns),
-      header: given.header,
-      delimiter: Option.getOrUndefined(given.delimiter),
-      nullText: Option.getOrUndefined(given.nullText),
-      format: Option.getOrUndefined(given.format)
-    }
     const database = yield* databaseOf(process.env, Option.getOrUndefined(given.database))
-    const { table } = given
-    const file = Option.getOrElse(given.file, () => "-")
-    const source = yield* file === "-" ? Reading.fromStdin(reading) : Reading.fromFile(reading, file)
-    const job = Option.getOrElse(given.job, () => (file === "-" ? Job.jobOfStdin(table, new Date()) : Job.jobOfFile(table, file)))
-    yield* run(
-      { table, job, source, unit: "bytes" },
-      {
-        database,
-        json: given.json,
-        options: {
-          maxRejects: Option.getOrElse(given.maxRejects, () => 0),
-          rejects: Option.getOrUndefined(given.rejects),
-          chunkRows: Option.getOrUndefined(given.chunkRows),
-          limitRowsPerSecond: Option.getOrUndefined(given.limit),
-          verify: given.verify,
-          dryRun: given.dryRun
-        }
-      }
-    )
+    const rejects = Option.getOrUndefined(given.rejects)
+    if (rejects !== undefined && rejects === Option.getOrUndefined(given.file)) {
+      return yield* new StartError({ message: "--rejects names the file that is read" })
+    }
+    const plans =
+      given.table === "redrive"
+        ? yield* planRedrive(given, database)
+        : [yield* Option.isSome(given.generate) ? planGenerated(given, given.generate.value) : planText(given)]
+    const options = {
+      // A look at everything is not to end at the first fault.
+      maxRejects: Option.getOrElse(given.maxRejects, () => (given.dryRun ? Number.POSITIVE_INFINITY : 0)),
+      rejects,
+      chunkRows: Option.getOrUndefined(given.chunkRows),
+      limitRowsPerSecond: Option.getOrUndefined(given.limit),
+      verify: given.verify,
+      dryRun: given.dryRun
+    }
+    for (const plan of plans) yield* run(plan, { database, json: given.json, options })
   })
 ).pipe(
   Command.withDescription(
@@ -173,6 +229,8 @@ export const load = Command.make(
       description: "From a pipe"
     },
     { command: "sluice load users users.csv --max-rejects 100 --rejects bad.ndjson", description: "Set up to 100 rows aside" },
+    { command: "sluice load redrive bad.ndjson", description: "Load them after they were mended in that file" },
+    { command: "sluice load people --generate people --rows 1000000", description: "Made-up rows" },
     { command: "sluice load users users.ndjson.zst --dry-run", description: "Only look whether all rows fit" }
   ])
 )
