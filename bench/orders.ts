@@ -23,10 +23,10 @@ import {
   tableBytes
 } from "./orders/fill.ts"
 import type { Size } from "./orders/model.ts"
-import { startOurs } from "./orders/ours.ts"
 import { type Contestant, type Stores, startBare, startSpring } from "./orders/peers.ts"
 import { checkAnswers, measureReads, measureScans, type ReadOptions } from "./orders/reads.ts"
 import { markdown, type Price, plots, type Results, readTable, thresholds, thresholdText } from "./orders/report.ts"
+import { startOurs } from "./orders/views.ts"
 
 const help = `npm run bench -- orders [options]
 
@@ -143,7 +143,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
     }
     await timed("indexes", () => addIndexes(mariadb.url, "sluice"))
 
-    const ours = await startOurs({ stores, size, folder, generator, reading, say, closing })
+    const ours = await startOurs({ stores, mariadb, generator, reading, quick, say, closing })
     const indexed = joins.map((one) => ({ ...one, title: `${one.title} with indexes` }))
     const contestants = [...indexed, ...others, ...ours.contestants]
     for (const one of contestants) await checkAnswers(one, size)
@@ -157,7 +157,13 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
       machine: machine(),
       pinned: cores !== undefined,
       generator: generator.name,
-      versions: { MariaDB: mariadb.version, MongoDB: mongodb.version, Java: javaVersion(), "Spring Boot": "3.5.7" },
+      versions: {
+        MariaDB: mariadb.version,
+        MongoDB: mongodb.version,
+        Kafka: ours.kafkaVersion,
+        Java: javaVersion(),
+        "Spring Boot": "3.5.7"
+      },
       size,
       connections: reading.connections,
       rate: reading.rate,

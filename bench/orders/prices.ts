@@ -2,9 +2,8 @@
 import { median } from "../measure/figures.ts"
 import { type Generator, lag } from "../measure/generator.ts"
 import { cores, cpuSeconds, type Pinned } from "../measure/pinned.ts"
-import { connect, query } from "./fill.ts"
 import { item, user } from "./model.ts"
-import { adminKey, type Middle, type Place, startServing } from "./ours.ts"
+import { adminKey, createDatabase, type Middle, type Place, startServing } from "./ours.ts"
 import { medianSample, type ReadOptions, type Sample } from "./reads.ts"
 import type { Price } from "./report.ts"
 
@@ -61,16 +60,6 @@ export interface PriceOptions {
   readonly reading: ReadOptions
   readonly quick: boolean
   readonly say: (text: string) => void
-}
-
-const createDatabase = async ({ mariadb, view }: Place) => {
-  if (view === "sqlite") return
-  const connection = connect(mariadb, "mysql")
-  try {
-    await query(connection, `CREATE DATABASE IF NOT EXISTS ${new URL(mariadb).pathname.slice(1)}`)
-  } finally {
-    connection.end()
-  }
 }
 
 export const measurePrice = async (options: PriceOptions): Promise<Price> => {

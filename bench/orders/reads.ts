@@ -95,8 +95,8 @@ export const measureReads = async (
   for (const one of contestants) {
     say(`  warming up: ${one.title}`)
     // A virtual machine compiles what is hot; on one core that takes its time.
-    await look(one, "orders", connections, one.name.startsWith("spring") ? seconds * 4 : seconds)
-    await look(one, "pages", connections, one.name.startsWith("spring") ? seconds * 2 : Math.ceil(seconds / 2))
+    await look(one, "orders", connections, one.name.startsWith("spring") ? seconds * 8 : seconds)
+    await look(one, "pages", connections, one.name.startsWith("spring") ? seconds * 4 : Math.ceil(seconds / 2))
     taken.set(one.name, { full: [], paced: [], alone: [], page: [], pageAlone: [] })
   }
   const short = Math.max(1, Math.ceil(seconds / 2))
