@@ -94,6 +94,8 @@ export interface Generator {
   readonly columns: ReadonlyArray<string>
   /** Values in the order of the columns; `i` counts from 0. */
   readonly row: (i: number, random: Random) => ReadonlyArray<Value>
+  /** The same row, field by field, as bytes: for speed alone. */
+  readonly write?: (i: number, random: Random, builder: BlockBuilder) => void
 }
 
 export interface GeneratorOptions {
@@ -154,12 +156,13 @@ const makeGenerated = (generator: Generator, { name, rows, seed }: GeneratorOpti
       }
       const builder = new BlockBuilder(columns, from.position)
       const random = new Random(seed)
-      const { row } = generator
+      const { row, write } = generator
       for (let i = from.position; i < rows; ) {
         builder.beginRow()
         random.seek(i)
         try {
-          valuesInto(builder, row(i, random))
+          if (write === undefined) valuesInto(builder, row(i, random))
+          else write(i, random, builder)
         } catch (cause) {
           throw new SourceError({ message: `${name}: row ${i + 1} can't be made: ${String(cause)}`, cause })
         }

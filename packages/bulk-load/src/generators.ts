@@ -2,7 +2,7 @@
  * Generators that come with Sluice: the benchmark's table, and the tables of an order system before it has an order view (users, addresses,
  * categories, items, orders, order lines, payments), each with ids from 1 that fit together.
  */
-
+import { peopleBytes } from "./peopleBytes.ts"
 import type { Random } from "./Random.ts"
 import type { Generator } from "./RowSource.ts"
 
@@ -78,6 +78,7 @@ export const generators: Readonly<Record<string, BuiltIn>> = {
   people: {
     columns: ["name", "email", "age", "created_at"],
     row: (i, random) => [name(random), `person${i}@example.com`, String(18 + random.int(72)), instant(random.int(secondsOfYear))],
+    write: peopleBytes({ first, last, days: Array.from({ length: 365 }, (_, day) => instant(day * 86_400).slice(0, 10)) }),
     createTable: `CREATE TABLE people (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(100) NOT NULL, email VARCHAR(190) NOT NULL,
   age INT NOT NULL, created_at DATETIME NOT NULL)`
   },

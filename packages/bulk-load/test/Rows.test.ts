@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import type { Block } from "../src/Block.ts"
 import { generators } from "../src/generators.ts"
 import { NdjsonReader } from "../src/NdjsonReader.ts"
+import { Random } from "../src/Random.ts"
 import { fromGenerator, fromRows, type Row } from "../src/RowSource.ts"
 import type { Source } from "../src/Source.ts"
 import { type Column, selectColumns, TableError } from "../src/Table.ts"
@@ -206,6 +207,20 @@ describe("generators", () => {
       })
     )
   }
+
+  it.effect("people written as bytes are those of its rows", () =>
+    Effect.gen(function* () {
+      const { columns: names, row } = generators.people!
+      const columns = plain(names)
+      const written = yield* fromGenerator({ name: "people", rows: 5_000, seed: 7 })
+      const random = new Random(7)
+      const made = fromRows(
+        Stream.map(Stream.range(0, 4_999), (i): Row => row(i, random.seek(i))),
+        { columns: names }
+      )
+      assert.deepStrictEqual(outcomeOf(yield* blocksOf(written, columns)), outcomeOf(yield* blocksOf(made, columns)))
+    })
+  )
 
   it.effect("lines belong to orders that exist: 1 to 3 each, none without", () =>
     Effect.gen(function* () {
