@@ -63,6 +63,15 @@ describe("reading orders over HTTP", () => {
     })
   )
 
+  it.live("the admin sees how far each consumer is behind", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(makeFakes())
+      assert.strictEqual((yield* send(`${url}/lag`)).status, 401)
+      const { json, status } = yield* send(`${url}/lag`, { headers: asAdmin })
+      assert.deepStrictEqual([status, json.projector], [200, { events: 2, milliseconds: 30 }])
+    })
+  )
+
   it.live("with tokens of users, only the customer and the admin read", () =>
     Effect.gen(function* () {
       const { url } = yield* serve(makeFakes(), { userSecret: Redacted.make(secret) })

@@ -11,6 +11,7 @@ import {
 } from "@sluice/domain"
 import { Customers, OrderReads, Orders, Products } from "@sluice/orders"
 import { Effect, Layer } from "effect"
+import { Lag } from "../src/Lag.ts"
 
 export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
 
@@ -41,6 +42,13 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
         })
       })
     ),
+    Layer.succeed(Lag, {
+      report: Effect.as(told("lag"), {
+        issuer: { events: 0, milliseconds: 0 },
+        relay: { events: 1, milliseconds: 20 },
+        projector: { events: 2, milliseconds: 30 }
+      })
+    }),
     Layer.succeed(
       OrderReads.OrderReads,
       OrderReads.OrderReads.of({

@@ -11,6 +11,7 @@ import { layerGuard } from "./Guard.ts"
 import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts"
 import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
 import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
+import { lagApi, layerLag } from "./groups/lag.ts"
 import { layerLoads, loadsApi } from "./groups/loads.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
 import { layerOrderReads, orderReadsApi } from "./groups/order-reads.ts"
@@ -53,6 +54,7 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(orderReadsApi)
   .addHttpApi(shopAdminApi)
   .addHttpApi(deadLettersApi)
+  .addHttpApi(lagApi)
   .addHttpApi(loadsApi)
   .addHttpApi(operationsApi)
   .annotateMerge(
@@ -76,7 +78,7 @@ export const layerHandlers = Layer.mergeAll(
   layerUsers,
   layerOrders,
   layerOrderReads,
-  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads).pipe(Layer.provide(layerAdmin)),
+  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads, layerLag).pipe(Layer.provide(layerAdmin)),
   layerOperations
 ).pipe(Layer.provide(layerGuard))
 

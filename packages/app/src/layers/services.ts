@@ -5,6 +5,7 @@ import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomK
 import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
+import { Lag } from "../Lag.ts"
 import * as Loads from "../load/Loads.ts"
 import { sharedTicketKey } from "../Secrets.ts"
 import type { Settings } from "../Settings.ts"
@@ -16,9 +17,14 @@ const tickets = ({ ticketKeys }: Settings) => {
     : Tickets.layer([first, ...rest])
 }
 
-const orders = Layer.mergeAll(Orders.layer(), Customers.layer, Products.layer, OrdersRead.layer, OrderReads.layer()).pipe(
-  Layer.provideMerge(Outbox.layer)
-)
+const orders = Layer.mergeAll(
+  Orders.layer(),
+  Customers.layer,
+  Products.layer,
+  OrdersRead.layer,
+  OrderReads.layer(),
+  Lag.layer
+).pipe(Layer.provideMerge(Outbox.layer))
 
 const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(
