@@ -5,6 +5,7 @@
  * only with the blocks; mysql2 refuses every other request.
  */
 import { randomUUID } from "node:crypto"
+import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import { connectionOptions, session } from "@sluice/engines/MariaDb"
 import { Effect, type Redacted, type Scope } from "effect"
@@ -51,6 +52,18 @@ const partBytes = 1024 * 1024
 function* inParts(blocks: Iterable<Uint8Array>): Generator<Uint8Array> {
   for (const bytes of blocks) {
     for (let at = 0; at < bytes.length; at += partBytes) yield bytes.subarray(at, at + partBytes)
+  }
+}
+
+/** The driver leaves two listeners on its socket for each stream that it sent, and with them the stream. */
+const keepListeners = (socket: Socket) => {
+  const kept = ["pause", "drain"].map((event) => [event, new Set(socket.rawListeners(event))] as const)
+  return () => {
+    for (const [event, before] of kept) {
+      for (const listener of socket.rawListeners(event)) {
+        if (!before.has(listener)) socket.removeListener(event, listener as () => void)
+      }
+    }
   }
 }
 
@@ -103,6 +116,7 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
         Effect.suspend(() => {
           const file = `sluice-${randomUUID()}`
           let isAsked = false
+          const forget = keepListeners((connection as unknown as { readonly stream: Socket }).stream)
           return Effect.map(
             send({
               sql: statement(file),
@@ -117,7 +131,7 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
               }
             } as Driver.QueryOptions),
             outcome
-          )
+          ).pipe(Effect.ensuring(Effect.sync(forget)))
         })
     }
   })

@@ -15,7 +15,7 @@ const sourceRows = 20_000
 /** Of the source's rows, one value is not a number and one email is there twice. */
 const bad = [7_000, 15_000]
 
-await whenLive(() =>
+await whenLive(() => {
   describe("a loader that dies", () => {
     let database: Database
     let connection: mysql.Connection
@@ -85,4 +85,4 @@ await whenLive(() =>
       })
     }
   })
-)
+})

@@ -1,0 +1,236 @@
+/** What goes wrong between a loader and MariaDB, and what is in the table afterwards. */
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { connect, createServer, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type Database, freshDatabase } from "@sluice/testkit/database"
+import { liveUrl, whenLive } from "@sluice/testkit/live"
+import { Effect, Redacted } from "effect"
+import mysql from "mysql2/promise"
+import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { BulkLoader, LoadTarget, LoadTargetMariaDb, TextSource } from "../src/index.ts"
+
+/** Between the loader and the server; `onRequest` sees what the loader sends, and may say `cut` instead of passing it on. */
+const proxy = async (url: URL, on: { request?: (bytes: Buffer, cut: () => void) => void; hold?: (bytes: Buffer) => boolean }) => {
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(Number(url.port), url.hostname)
+    const cut = () => {
+      client.destroy()
+      upstream.destroy()
+    }
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on("error", cut).on("close", cut)
+    }
+    let isHeld = false
+    client.on("data", (bytes) => {
+      if (on.hold?.(bytes) === true) isHeld = true
+      on.request?.(bytes, cut)
+      upstream.write(bytes)
+    })
+    upstream.on("data", (bytes) => {
+      // The server has answered: what it was told has happened, and nobody hears of it.
+      if (isHeld) cut()
+      else client.write(bytes)
+    })
+  }).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const through = new URL(url)
+  through.port = String((server.address() as { readonly port: number }).port)
+  return {
+    url: through.href,
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
+  }
+}
+
+const isCommit = (bytes: Buffer) => bytes.length === 11 && bytes.toString("latin1", 5) === "COMMIT"
+
+await whenLive(() => {
+  describe("faults on the way to MariaDB", () => {
+    let database: Database
+    let connection: mysql.Connection
+    let folder: string
+    const closing: Array<() => void> = []
+
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), "sluice-faults-"))
+    })
+    afterAll(() => rmSync(folder, { recursive: true }))
+    beforeEach(async () => {
+      database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+      connection = await mysql.createConnection({ uri: database.url })
+      await connection.query(
+        "CREATE TABLE people (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, age INTEGER)"
+      )
+      await connection.query("CREATE TABLE given (id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL)")
+    })
+    afterEach(async () => {
+      for (const close of closing.splice(0)) close()
+      await connection.end()
+      await database.drop()
+    })
+
+    const csv = (name: string, header: string, rows: number, line: (i: number) => string) => {
+      const path = join(folder, name)
+      writeFileSync(path, `${header}\n${Array.from({ length: rows }, (_, i) => line(i)).join("\n")}\n`)
+      return path
+    }
+    const load = (path: string, url: string, options: Partial<BulkLoader.LoadOptions> = {}) =>
+      TextSource.fromFile(path, TextSource.formatOf(path)).pipe(
+        Effect.flatMap((source) => BulkLoader.load(source, { table: "people", job: "job", chunkRows: 4000, ...options })),
+        Effect.provide(LoadTargetMariaDb.layer(Redacted.make(url)))
+      )
+    const distinct = async (table: string) => {
+      const [rows] = await connection.query(`SELECT COUNT(*) AS n, COUNT(DISTINCT name) AS names FROM ${table}`)
+      const [{ n, names }] = rows as [{ n: number; names: number }]
+      return [n, names]
+    }
+
+    for (const table of ["people", "given"]) {
+      it(`the answer to COMMIT is lost: the ledger tells, and each row is there once (${table})`, async () => {
+        const path = csv(`${table}.csv`, "id,name", 20_000, (i) => `${i + 1},n${i}`)
+        let commits = 0
+        let cuts = 0
+        const between = await proxy(new URL(database.url), {
+          hold: (bytes) => isCommit(bytes) && [2, 4].includes(++commits) && ++cuts > 0
+        })
+        closing.push(between.close)
+        const source = table === "given" ? path : csv("named.csv", "name", 20_000, (i) => `n${i}`)
+        const summary = await Effect.runPromise(load(source, between.url, { table }))
+        assert.strictEqual(cuts, 2)
+        assert.deepInclude(summary, { state: "done", rows: 20_000, loadedRows: 20_000 })
+        assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 20_000, leftOut: [] })
+        assert.deepStrictEqual(await distinct(table), [20_000, 20_000])
+      })
+    }
+
+    it("COMMIT never arrives: the chunk is loaded again, once", async () => {
+      const path = csv("people.csv", "name,age", 20_000, (i) => `n${i},1`)
+      let commits = 0
+      const between = await proxy(new URL(database.url), {
+        request: (bytes, cut) => isCommit(bytes) && ++commits === 2 && cut()
+      })
+      closing.push(between.close)
+      const summary = await Effect.runPromise(load(path, between.url))
+      assert.deepInclude(summary, { state: "done", rows: 20_000 })
+      assert.deepStrictEqual(await distinct("people"), [20_000, 20_000])
+    })
+
+    it("an administrator ends the loader's connections: it goes on by itself", async () => {
+      const path = csv("people.csv", "name,age", 40_000, (i) => `n${i},1`)
+      let killed = 0
+      const killing = (async () => {
+        while (killed < 2) {
+          const [rows] = await connection.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE 'LOAD DATA%'"
+          )
+          for (const { id } of rows as Array<{ id: number }>) {
+            await connection.query(`KILL CONNECTION ${id}`).then(
+              () => killed++,
+              () => {}
+            )
+          }
+        }
+      })()
+      const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 2000 }))
+      killed = 2
+      await killing
+      assert.deepInclude(summary, { state: "done", rows: 40_000 })
+      assert.deepStrictEqual(await distinct("people"), [40_000, 40_000])
+    })
+
+    it("rows that a trigger refuses stand alone, with its reason", async () => {
+      await connection.query(
+        "CREATE TRIGGER no_minors BEFORE INSERT ON people FOR EACH ROW IF NEW.age < 18 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'too young'; END IF"
+      )
+      const path = csv("people.csv", "name,age", 9000, (i) => `n${i},${i === 4321 || i === 8999 ? 17 : 18}`)
+      const rejects = join(folder, "trigger.ndjson")
+      const summary = await Effect.runPromise(load(path, database.url, { maxRejects: 2, rejects }))
+      assert.deepInclude(summary, { state: "done", rows: 8998, rejects: 2 })
+      const written = readFileSync(rejects, "utf8").trim().split("\n")
+      assert.deepStrictEqual(
+        written.map((line) => JSON.parse(line)).map(({ line, raw, reason }) => [line, raw, reason]),
+        [
+          [4323, "n4321,17", "too young"],
+          [9001, "n8999,17", "too young"]
+        ]
+      )
+    })
+
+    it("what only the server knows to be wrong (CHECK, foreign key) is refused, never stored and never a warning", async () => {
+      await connection.query("ALTER TABLE people ADD CONSTRAINT grown CHECK (age >= 18), ADD boss BIGINT")
+      await connection.query("ALTER TABLE people ADD CONSTRAINT has_boss FOREIGN KEY (boss) REFERENCES given (id)")
+      await connection.query("INSERT INTO given VALUES (1, 'boss')")
+      const path = csv("people.csv", "name,age,boss", 100, (i) => `n${i},${i === 7 ? 17 : 18},${i === 50 ? 2 : 1}`)
+      const rejects = join(folder, "checks.ndjson")
+      const summary = await Effect.runPromise(load(path, database.url, { maxRejects: 2, rejects }))
+      assert.deepInclude(summary, { state: "done", rows: 98, rejects: 2 })
+      const reasons = readFileSync(rejects, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.deepStrictEqual(
+        reasons.map(({ line }) => line),
+        [9, 52]
+      )
+      assert.match(reasons[0].reason, /grown/)
+      assert.match(reasons[1].reason, /foreign key/i)
+    })
+
+    it("what is not the rows' fault fails the load and makes no rejects", async () => {
+      await connection.query("ALTER TABLE people ADD other INTEGER")
+      await connection.query(
+        "CREATE TRIGGER broken BEFORE INSERT ON people FOR EACH ROW SET NEW.other = (SELECT COUNT(*) FROM no_such_table)"
+      )
+      const path = csv("people.csv", "name,age", 100, (i) => `n${i},1`)
+      const rejects = join(folder, "none.ndjson")
+      const error = await Effect.runPromise(Effect.flip(load(path, database.url, { maxRejects: 1000, rejects })))
+      assert.strictEqual(error._tag, "LoadError")
+      assert.include(error.message, "no_such_table")
+      assert.strictEqual(readFileSync(rejects, "utf8"), "")
+      assert.deepStrictEqual(await distinct("people"), [0, 0])
+    })
+
+    it("the disk under the rejects file is full: nothing of the chunk is kept, and with room it goes on", async () => {
+      const path = csv("people.csv", "name,age", 20_000, (i) => `n${i},${i === 9000 ? "x" : 1}`)
+      const error = await Effect.runPromise(Effect.flip(load(path, database.url, { maxRejects: 1, rejects: "/dev/full" })))
+      assert.match(error.message, /rejects file \/dev\/full: .*(ENOSPC|no space)/i)
+      const [[kept]] = (await connection.query(
+        "SELECT COALESCE(SUM(row_count), 0) AS n, MAX(rejects) AS r FROM sluice_load_chunks"
+      )) as unknown as [[{ n: string; r: number }]]
+      assert.deepStrictEqual(await distinct("people"), [Number(kept.n), Number(kept.n)])
+      assert.isBelow(Number(kept.n), 9001)
+      assert.strictEqual(kept.r, 0)
+      const rejects = join(folder, "room.ndjson")
+      const summary = await Effect.runPromise(load(path, database.url, { maxRejects: 1, rejects }))
+      assert.deepInclude(summary, { state: "done", rows: 19_999, rejects: 1 })
+      assert.strictEqual(readFileSync(rejects, "utf8").trim().split("\n").length, 1)
+    })
+
+    it("jobs of one name in two databases are two jobs", async () => {
+      const other = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+      try {
+        const start = { job: "same", table: "people", source: "s", identity: "i", columns: ["name"] }
+        const open = Effect.flatMap(LoadTarget, (target) => target.open(start))
+        const there = await mysql.createConnection({ uri: other.url })
+        await there.query("CREATE TABLE people (name VARCHAR(20))")
+        await there.end()
+        await Effect.runPromise(
+          Effect.scoped(
+            Effect.gen(function* () {
+              yield* Effect.provide(open, LoadTargetMariaDb.layer(Redacted.make(database.url)))
+              yield* Effect.provide(open, LoadTargetMariaDb.layer(Redacted.make(other.url)))
+            })
+          )
+        )
+      } finally {
+        await other.drop()
+      }
+    })
+  })
+})
