@@ -2,7 +2,7 @@
 
 import { join } from "node:path"
 import { EventLogSqlite, Sqlite } from "@sluice/engines"
-import { OrderViewsSql } from "@sluice/orders"
+import { OrderViewsSql, ordersMigration } from "@sluice/orders"
 import { WaitingRoomSqlite } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
@@ -16,7 +16,12 @@ const health = layerHealth(Effect.map(SqlClient.SqlClient, (sql) => ({ sqlite: s
 export const layer = (dataDir: string) => {
   const locked = Layer.effectDiscard(lock(dataDir))
   const sql = Sqlite.layer({ filename: join(dataDir, "sluice.db") }).pipe(Layer.provide(locked))
-  const migrated = migrate({ "0050_waiting_room": WaitingRoomSqlite.waitingRoomMigration }).pipe(Layer.provideMerge(sql))
+  // A folder that had its waiting room before there were orders is past their numbers; once more changes nothing elsewhere.
+  const migrated = migrate({
+    "0050_waiting_room": WaitingRoomSqlite.waitingRoomMigration,
+    "0051_orders": ordersMigration,
+    "0052_order_view": OrderViewsSql.orderViewMigration
+  }).pipe(Layer.provideMerge(sql))
   return Layer.mergeAll(WaitingRoomSqlite.layer, EventLogSqlite.layer(), OrderViewsSql.layer, health).pipe(
     Layer.provideMerge(migrated),
     named(`SLUICE_DATA_DIR=${dataDir}`)
