@@ -63,6 +63,28 @@ describe("reading orders over HTTP", () => {
     })
   )
 
+  it.live("the short way and the long way give the same answers", () =>
+    Effect.gen(function* () {
+      const short = yield* serve(makeFakes())
+      const long = yield* serve(makeFakes(), { fastPath: false })
+      for (const path of [
+        "/orders/o1",
+        "/orders/unknown",
+        "/orders/down",
+        "/orders/defect",
+        "/orders/throws",
+        "/orders/a.b",
+        "/orders/"
+      ]) {
+        const [a, b] = yield* Effect.all([send(`${short.url}${path}`), send(`${long.url}${path}`)])
+        const { date: _, ...headers } = a.headers
+        const { date: __, ...expected } = b.headers
+        assert.deepStrictEqual([a.status, a.json, headers], [b.status, b.json, expected], path)
+        assert.notInclude(a.text, "secret-internals")
+      }
+    })
+  )
+
   it.live("the admin sees how far each consumer is behind", () =>
     Effect.gen(function* () {
       const { url } = yield* serve(makeFakes())

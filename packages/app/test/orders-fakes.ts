@@ -10,7 +10,7 @@ import {
   Unavailable
 } from "@sluice/domain"
 import { Customers, OrderReads, Orders, Products } from "@sluice/orders"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer } from "effect"
 import { Lag } from "../src/Lag.ts"
 
 export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
@@ -55,9 +55,17 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
         find: Effect.fnUntraced(function* (id, version) {
           yield* told("findOrder", id, ...(version === undefined ? [] : [version]))
           if (id === "unknown") return yield* new OrderNotFound({ orderId: id })
+          if (id === "defect" || id === "throws") return yield* Effect.die(new Error("secret-internals"))
           if (id === "down" || version === 9) return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
           return { orderId: id, version: version ?? 1, customerId: "u1", placedAtMs: 1, json: `{"orderId":"${id}"}` }
         }),
+        findUnsafe: (id, done) => {
+          if (id === "throws") throw new Error("secret-internals")
+          if (id === "unknown") done(Exit.fail(new OrderNotFound({ orderId: id })))
+          else if (id === "down") done(Exit.fail(new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })))
+          else if (id === "defect") done(Exit.die(new Error("secret-internals")))
+          else done(Exit.succeed({ orderId: id, version: 1, customerId: "u1", placedAtMs: 1, json: `{"orderId":"${id}"}` }))
+        },
         page: Effect.fnUntraced(function* (request) {
           yield* told("pageOrders", request)
           if (request.customerId === "down") return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })

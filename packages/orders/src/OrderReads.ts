@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import { type CustomerId, type OrderId, OrderNotFound, type OrderState, Unavailable } from "@sluice/domain"
 import { Batcher } from "@sluice/engines"
-import { Clock, Context, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Schema } from "effect"
 import { type OrderViewError, OrderViews, type Position, type StoredOrder } from "./OrderViews.ts"
 
 /** Not one that a page of this customer and this state has given. */
@@ -24,6 +24,8 @@ export class OrderReads extends Context.Service<
   OrderReads,
   {
     readonly find: (id: OrderId, version?: number) => Effect.Effect<StoredOrder, OrderNotFound | Unavailable>
+    /** As `find`, without a fiber; `done` is called once, in a later turn. */
+    readonly findUnsafe: (id: OrderId, done: (exit: Exit.Exit<StoredOrder, OrderNotFound | Unavailable>) => void) => void
     /** Newest first. Following `nextCursor` gives each order once that was there at the beginning. */
     readonly page: (
       request: PageRequest
@@ -38,7 +40,8 @@ const maxBatch = 500
 const firstPauseMs = 5
 const longestPauseMs = 50
 
-const away = Effect.mapError((_: OrderViewError) => new Unavailable({ engine: "order-view", retryAfterSeconds: 1 }))
+const unavailable = (_?: OrderViewError) => new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
+const away = Effect.mapError(unavailable)
 
 type Scope = Pick<PageRequest, "customerId" | "state">
 
@@ -76,8 +79,7 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
       const until = (yield* Clock.currentTimeMillis) + waitMs
       let pauseMs = firstPauseMs
       while (found === undefined || found.version < version) {
-        if ((yield* Clock.currentTimeMillis) >= until)
-          return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
+        if ((yield* Clock.currentTimeMillis) >= until) return yield* unavailable()
         yield* Effect.sleep(pauseMs)
         pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)
         found = yield* look(id)
@@ -95,7 +97,14 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
     return { orders, nextCursor: found.length > limit ? toCursor(orders.at(-1)!, scope) : null }
   })
 
-  return OrderReads.of({ find, page })
+  const findUnsafe: OrderReads["Service"]["findUnsafe"] = (id, done) =>
+    batcher.offer("", id, (exit) => {
+      if (Exit.isFailure(exit)) done(Exit.mapError(exit, unavailable))
+      else if (exit.value === undefined) done(Exit.fail(new OrderNotFound({ orderId: id })))
+      else done(Exit.succeed(exit.value))
+    })
+
+  return OrderReads.of({ find, findUnsafe, page })
 })
 
 /** `waitMs`: how long a reader waits for a version. */

@@ -1,5 +1,5 @@
 /**
- * The HTTP server: one node server, joins and looks the short way, all else through the API.
+ * The HTTP server: one node server, joins, looks and reads of orders the short way, all else through the API.
  *
  * What it keeps: every answer carries the same headers and every refusal is a problem; slow, silent and broken clients are bounded in
  * number and time and never hold up others; whoever is being answered when the layer is released gets the whole answer, within
@@ -14,6 +14,7 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { Api, layerHandlers, layerOperationsHandlers, OperationsApi } from "./Api.ts"
 import { consoleEndpoints, layerConsole } from "./Console.ts"
 import { EventStreams, makeEventStreams } from "./EventStreams.ts"
+import { makeFastOrders } from "./FastOrders.ts"
 import { type FastPath, makeFastPath } from "./FastPath.ts"
 import { answer } from "./Guard.ts"
 import { gauge, type HttpMetrics, makeHttpMetrics, type RouteMetrics } from "./HttpMetrics.ts"
@@ -271,6 +272,13 @@ const toApp = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
 
 const leaveAll: FastPath = () => undefined
 
+const shortWays = Effect.fnUntraced(function* (options: HttpOptions, metrics: HttpMetrics) {
+  const tickets = yield* makeFastPath(options, metrics)
+  const orders = yield* makeFastOrders(options, metrics)
+  const fast: FastPath = (req, res) => tickets(req, res) ?? orders(req, res)
+  return fast
+})
+
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.")
 
 const layerGatewayRoutes = (options: HttpOptions) =>
@@ -299,7 +307,7 @@ export const layer = (options: HttpOptions) =>
       }
       const metrics = yield* requestMetrics
       const app = yield* toApp(layerGatewayRoutes(options))
-      const fast = options.fastPath === false ? leaveAll : yield* makeFastPath(options, metrics)
+      const fast = options.fastPath === false ? leaveAll : yield* shortWays(options, metrics)
       return yield* start(options, gatewayEndpoints, app, metrics, fast)
     })
   ).pipe(Layer.provide(layerServices(options)))
