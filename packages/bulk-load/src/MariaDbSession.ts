@@ -55,7 +55,7 @@ function* inParts(blocks: Iterable<Uint8Array>): Generator<Uint8Array> {
   }
 }
 
-/** The driver leaves two listeners on its socket for each stream that it sent, and with them the stream. */
+/** Where a statement fails, the driver leaves two listeners on its socket, and with them the stream that it sent. */
 const keepListeners = (socket: Socket) => {
   const kept = ["pause", "drain"].map((event) => [event, new Set(socket.rawListeners(event))] as const)
   return () => {
@@ -121,7 +121,7 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
             send({
               sql: statement(file),
               infileStreamFactory: (path: string) => {
-                // Thrown here it would end the process: the driver calls from its socket's handler.
+                // As the protocol has it: an empty file, and the statement fails.
                 if (path !== file || isAsked) {
                   const refused = new Error(`the server asked for a file that it was not offered: ${path}`)
                   return new Readable({ read: () => {} }).destroy(refused)
