@@ -27,6 +27,7 @@ export interface LoadOptions {
   readonly verify?: boolean | undefined
   /** Reads and checks everything, and stores nothing. */
   readonly dryRun?: boolean | undefined
+  /** Called with what earlier runs have loaded, then after each chunk. */
   readonly onProgress?: ((report: Report) => void) | undefined
   /** Asked between chunks: true ends the load after the one under way. */
   readonly stopRequested?: (() => boolean) | undefined
@@ -217,6 +218,12 @@ export const load = (source: Source, options: LoadOptions) =>
           verification
         } satisfies LoadSummary as LoadSummary
       }
+      options.onProgress?.({
+        rows: before.rows,
+        rejects: before.rejects,
+        position: before.position ?? source.start.position,
+        size: source.size
+      })
       const rejectsFile =
         options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, job, before.rejectsBytes)
       const hasIds =

@@ -99,15 +99,17 @@ const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, optio
   if (plan.source.name === "standard input") stop.onRequest(() => process.stdin.destroy(new Error("stopped")))
   const { job, source, table } = plan
   let now: Progress.Snapshot = { rows: 0, rejects: 0, position: source.start.position }
-  let begun: Progress.Snapshot | undefined
+  let begun = now
+  let isBegun = false
   const startedAt = performance.now()
   const event = (name: string, fields: object) => (json ? printJson({ event: name, ...fields }) : Effect.void)
   yield* event("started", { job, table, source: source.name, database: database.name, size: source.size ?? null })
   if (!json) yield* Console.error(`${source.name} -> ${table} of ${database.name}, job ${job}`)
-  if (!json) yield* Progress.show(() => now, { size: source.size, unit: plan.unit })
+  if (!json) yield* Progress.show(() => ({ begun, now }), { size: source.size, unit: plan.unit })
   const onProgress = ({ position, rejects, rows }: BulkLoader.Report) => {
     now = { rows, rejects, position }
-    begun ??= now
+    if (!isBegun && options.dryRun !== true) begun = now
+    isBegun = true
     if (!json) return
     const seconds = (performance.now() - startedAt) / 1000
     const rowsPerSecond = Math.round((rows - begun.rows) / seconds)

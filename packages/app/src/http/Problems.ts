@@ -185,6 +185,7 @@ const loadCodes = {
   source: "bad_request",
   conflict: "load_conflict",
   too_many: "overloaded",
+  too_large: "body_too_large",
   rows: "rows_refused"
 } as const satisfies Record<LoadRefused["reason"], Code>
 

@@ -4,6 +4,6 @@ import { Data } from "effect"
 export class LoadNotFound extends Data.TaggedError("LoadNotFound")<{ readonly job: string }> {}
 
 export class LoadRefused extends Data.TaggedError("LoadRefused")<{
-  readonly reason: "table" | "own_table" | "source" | "conflict" | "too_many" | "rows"
+  readonly reason: "table" | "own_table" | "source" | "conflict" | "too_many" | "too_large" | "rows"
   readonly detail: string
 }> {}

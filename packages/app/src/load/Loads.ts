@@ -172,6 +172,9 @@ const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUpload
       yield* Effect.raceFirst(ended, received)
       return { job }
     }).pipe(
+      Effect.mapError((error) =>
+        upload.isTooLarge() ? refuse("too_large", `An upload holds at most ${maxUploadBytes} bytes.`) : error
+      ),
       Effect.tapError(() => Effect.timeoutOption(upload.drain, "1 second")),
       Effect.ensuring(Effect.sync(() => isLoading || running--))
     )

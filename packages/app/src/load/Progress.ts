@@ -33,7 +33,7 @@ const bar = (share: number): string => {
   return `[${"#".repeat(full)}${"-".repeat(width - full)}] ${String(Math.floor(share * 100)).padStart(3)}%`
 }
 
-/** `begun` is where this process began, which may be in the middle; rates are of this process. */
+/** The rates are of this process. */
 export const line = (now: Snapshot, begun: Snapshot, seconds: number, scale: Scale, memory: number, withBar: boolean): string => {
   const rate = seconds > 0 ? (now.rows - begun.rows) / seconds : 0
   const speed = seconds > 0 ? (now.position - begun.position) / seconds : 0
@@ -56,13 +56,19 @@ const shortened = (text: string): string => {
   return CliOutput.displayWidth(text) <= columns ? text : text.slice(0, columns)
 }
 
+export interface Track {
+  /** Where this process began, which may be in the middle. */
+  readonly begun: Snapshot
+  readonly now: Snapshot
+}
+
 /** Shows it on stderr until the scope closes. */
-export const show = Effect.fnUntraced(function* (snapshot: () => Snapshot, scale: Scale) {
+export const show = Effect.fnUntraced(function* (track: () => Track, scale: Scale) {
   const live = isLive()
-  const begun = snapshot()
   const startedAt = yield* Clock.currentTimeMillis
   const draw = Effect.map(Clock.currentTimeMillis, (now) => {
-    const text = line(snapshot(), begun, (now - startedAt) / 1000, scale, process.memoryUsage.rss(), live)
+    const { begun, now: reached } = track()
+    const text = line(reached, begun, (now - startedAt) / 1000, scale, process.memoryUsage.rss(), live)
     process.stderr.write(live ? `\r\u001b[2K${shortened(text)}` : `${text}\n`)
   })
   yield* Effect.sleep(live ? "200 millis" : "5 seconds").pipe(

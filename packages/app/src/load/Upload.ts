@@ -7,11 +7,10 @@ export interface Upload {
   readonly readable: Readable
   /** Completes when the whole body has arrived; never where it does not. */
   readonly received: Effect.Effect<void>
+  readonly isTooLarge: () => boolean
   /** Takes what is left of the body and forgets it; never completes where the client has gone. */
   readonly drain: Effect.Effect<void>
 }
-
-export class UploadTooLarge extends Error {}
 
 export const uploadOf = (request: IncomingMessage, maxBytes: number): Upload => {
   const whole = Promise.withResolvers<void>()
@@ -31,7 +30,7 @@ export const uploadOf = (request: IncomingMessage, maxBytes: number): Upload => 
   request
     .on("data", (part: Uint8Array) => {
       length += part.length
-      if (length > maxBytes) readable.destroy(new UploadTooLarge(`an upload holds at most ${maxBytes} bytes`))
+      if (length > maxBytes) readable.destroy(new Error(`an upload holds at most ${maxBytes} bytes`))
       if (isWanted && !readable.push(part)) request.pause()
     })
     .on("end", () => {
@@ -44,6 +43,7 @@ export const uploadOf = (request: IncomingMessage, maxBytes: number): Upload => 
     .on("error", () => {})
   return {
     readable,
+    isTooLarge: () => length > maxBytes,
     received: Effect.promise(() => whole.promise),
     drain: Effect.suspend(() => {
       isWanted = false

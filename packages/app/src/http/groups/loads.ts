@@ -108,7 +108,7 @@ export const LoadGroup = HttpApiGroup.make("loads")
         ...ofInput,
         problem<LoadRefused>("forbidden"),
         problem<LoadRefused>("load_conflict"),
-        problem("body_too_large"),
+        problem<LoadRefused>("body_too_large"),
         problem("unsupported_media_type"),
         problem<LoadRefused>("rows_refused"),
         problem<LoadRefused | Unavailable>("unavailable", "overloaded")
