@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import { type CustomerId, type OrderId, OrderNotFound, type OrderState, Unavailable } from "@sluice/domain"
 import { Batcher } from "@sluice/engines"
-import { Clock, Context, Effect, Exit, Layer, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Schema } from "effect"
 import { type OrderViewError, OrderViews, type Position, type StoredOrder } from "./OrderViews.ts"
 
 /** Not one that a page of this customer and this state has given. */
@@ -99,7 +99,7 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
 
   const findUnsafe: OrderReads["Service"]["findUnsafe"] = (id, done) =>
     batcher.offer("", id, (exit) => {
-      if (Exit.isFailure(exit)) done(Exit.mapError(exit, unavailable))
+      if (Exit.isFailure(exit)) done(Exit.failCause(Cause.map(exit.cause, unavailable)))
       else if (exit.value === undefined) done(Exit.fail(new OrderNotFound({ orderId: id })))
       else done(Exit.succeed(exit.value))
     })
