@@ -144,6 +144,51 @@ await whenLive(() => {
       assert.deepStrictEqual(await distinct("people"), [40_000, 40_000])
     })
 
+    it("the connection that verifies is ended, between questions and during one: it is asked again", async () => {
+      const path = csv("people.csv", "name,age", 40_000, (i) => `n${i},1`)
+      let killed = 0
+      let isOver = false
+      const killing = (async () => {
+        while (!isOver && killed < 3) {
+          const [rows] = await connection.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE 'SELECT COUNT(*) AS n%'"
+          )
+          for (const { id } of rows as Array<{ id: number }>) {
+            await connection.query(`KILL CONNECTION ${id}`).then(
+              () => killed++,
+              () => {}
+            )
+          }
+        }
+      })()
+      const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 2000 }))
+      isOver = true
+      await killing
+      assert.isAbove(killed, 0)
+      assert.deepInclude(summary, { state: "done", rows: 40_000 })
+      assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 40_000, leftOut: [] })
+    })
+
+    it("a job that is cancelled from elsewhere ends after its chunk and goes on when it is started again", async () => {
+      const path = csv("people.csv", "name,age", 40_000, (i) => `n${i},1`)
+      const cancel = Effect.flatMap(LoadTarget, (target) => target.cancel("job")).pipe(
+        Effect.provide(LoadTargetMariaDb.layer(Redacted.make(database.url)))
+      )
+      const cancelling = async () => {
+        while (!(await Effect.runPromise(Effect.orElseSucceed(cancel, () => false))))
+          await new Promise((done) => setTimeout(done, 5))
+      }
+      const [first] = await Promise.all([
+        Effect.runPromise(load(path, database.url, { chunkRows: 2000, limitRowsPerSecond: 20_000 })),
+        cancelling()
+      ])
+      assert.strictEqual(first.state, "cancelled")
+      assert.isBelow(first.rows, 40_000)
+      assert.deepStrictEqual(await distinct("people"), [first.rows, first.rows])
+      assert.deepInclude(await Effect.runPromise(load(path, database.url)), { state: "done", rows: 40_000 })
+      assert.deepStrictEqual(await distinct("people"), [40_000, 40_000])
+    })
+
     it("rows that a trigger refuses stand alone, with its reason", async () => {
       await connection.query(
         "CREATE TRIGGER no_minors BEFORE INSERT ON people FOR EACH ROW IF NEW.age < 18 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'too young'; END IF"
