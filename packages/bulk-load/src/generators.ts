@@ -7,7 +7,7 @@ import type { Random } from "./Random.ts"
 import type { Generator } from "./RowSource.ts"
 
 interface BuiltIn extends Generator {
-  /** For MariaDB; SQLite reads it as well. */
+  /** For MariaDB; see `createTableSql`. */
   readonly createTable: string
 }
 
@@ -124,8 +124,21 @@ export const generators: Readonly<Record<string, BuiltIn>> = {
   },
   payments: {
     columns: ["id", "order_id", "status", "paid_at"],
-    row: (i, random) => [i + 1, i + 1, random.pick(statuses), instant(random.int(secondsOfYear))],
+    // The same draws as in the order's own row: its user, its time.
+    row: (i, random) => {
+      random.int(users)
+      const ordered = random.int(secondsOfYear)
+      return [i + 1, i + 1, random.pick(statuses), instant(ordered + 60 + random.int(3_600))]
+    },
     createTable: `CREATE TABLE payments (id BIGINT NOT NULL PRIMARY KEY, order_id BIGINT NOT NULL, status VARCHAR(16) NOT NULL,
   paid_at DATETIME NOT NULL)`
   }
+}
+
+/** The table that a built-in fills, of the same name; undefined where there is no such built-in. */
+export const createTableSql = (builtIn: string, dialect: "mariadb" | "sqlite"): string | undefined => {
+  const sql = Object.hasOwn(generators, builtIn) ? generators[builtIn]!.createTable : undefined
+  return dialect === "mariadb"
+    ? sql
+    : sql?.replace("BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
 }

@@ -1,6 +1,6 @@
 export type * from "./Block.ts"
 export * as BulkLoader from "./BulkLoader.ts"
-export { generators } from "./generators.ts"
+export { createTableSql, generators } from "./generators.ts"
 export { LoadError, LoadTarget } from "./LoadTarget.ts"
 export * as LoadTargetMariaDb from "./LoadTargetMariaDb.ts"
 export * as LoadTargetSqlite from "./LoadTargetSqlite.ts"

@@ -1,8 +1,9 @@
+import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import * as fc from "fast-check"
 import type { Block } from "../src/Block.ts"
-import { generators } from "../src/generators.ts"
+import { createTableSql, generators } from "../src/generators.ts"
 import { NdjsonReader } from "../src/NdjsonReader.ts"
 import { Random } from "../src/Random.ts"
 import { fromGenerator, fromRows, type Row } from "../src/RowSource.ts"
@@ -236,6 +237,36 @@ describe("generators", () => {
       )
     })
   )
+
+  it.effect("no payment is older than its order", () =>
+    Effect.gen(function* () {
+      const made = (name: string) =>
+        Effect.flatMap(fromGenerator({ name, rows: 2_000, seed: 3 }), (source) => blocksOf(source, plain(source.names!)))
+      const orders = outcomeOf(yield* made("orders")).rows
+      const payments = outcomeOf(yield* made("payments")).rows
+      for (const [i, [, order, , paidAt]] of payments.entries()) {
+        assert.strictEqual(order, orders[i]![0])
+        assert.isTrue(paidAt! > orders[i]![2]!)
+      }
+    })
+  )
+
+  it("have their tables in SQLite", () => {
+    const database = new DatabaseSync(":memory:")
+    for (const [name, { columns }] of Object.entries(generators)) {
+      database.exec(createTableSql(name, "sqlite")!)
+      const names = database
+        .prepare(`SELECT name FROM pragma_table_info('${name}')`)
+        .all()
+        .map((row) => row.name)
+      assert.deepStrictEqual(
+        names.filter((column) => columns.includes(String(column))),
+        [...columns]
+      )
+    }
+    database.close()
+    assert.isUndefined(createTableSql("constructor", "sqlite"))
+  })
 
   it.effect("unknown names and impossible numbers are refused", () =>
     Effect.gen(function* () {
