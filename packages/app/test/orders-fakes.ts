@@ -11,6 +11,7 @@ import {
 } from "@sluice/domain"
 import { Customers, OrderReads, Orders, Products } from "@sluice/orders"
 import { Effect, Exit, Layer } from "effect"
+import { OrderVerifier } from "../src/http/groups/orders-admin.ts"
 import { Lag } from "../src/Lag.ts"
 
 export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
@@ -42,6 +43,15 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
         })
       })
     ),
+    Layer.succeed(OrderVerifier, {
+      verify: (options) =>
+        Effect.as(told("verify", options), {
+          checked: 5,
+          differing: 1,
+          repaired: options.repair ? 1 : 0,
+          differences: [{ orderId, path: "total", written: "1", read: "2" }]
+        })
+    }),
     Layer.succeed(Lag, {
       report: Effect.as(told("lag"), {
         issuer: { events: 0, milliseconds: 0 },

@@ -43,6 +43,8 @@ export class OrderViews extends Context.Service<
   {
     /** Any number of events, in a bounded few calls to the engine. */
     readonly apply: (events: ReadonlyArray<OrderEvent>) => Effect.Effect<void, OrderViewError>
+    /** As `apply`, but overwrites what has the same version too: for what stands there and should not. */
+    readonly mend: (events: ReadonlyArray<OrderEvent>) => Effect.Effect<void, OrderViewError>
     /** Each by its index; undefined where the view has none. */
     readonly find: (ids: ReadonlyArray<OrderId>) => Effect.Effect<ReadonlyArray<StoredOrder | undefined>, OrderViewError>
     /** Of one customer, newest first, those of one instant by descending id. */

@@ -28,20 +28,20 @@ const failing = Effect.mapError(({ cause }: MongoDbError) => {
 })
 
 /** The fields of `incoming`, where its version is higher than what stands; `$literal`, for texts may begin with a dollar. */
-const newer = (version: string, incoming: Readonly<Record<string, unknown>>) =>
+const newer = (version: string, incoming: Readonly<Record<string, unknown>>, than: "$gt" | "$gte" = "$gt") =>
   Object.fromEntries(
     Object.entries(incoming).map(([field, value]) => [
       field,
-      { $cond: [{ $gt: [incoming[version], { $ifNull: [`$${version}`, 0] }] }, { $literal: value }, `$${field}`] }
+      { $cond: [{ [than]: [incoming[version], { $ifNull: [`$${version}`, 0] }] }, { $literal: value }, `$${field}`] }
     ])
   )
 
-const upsertOrder = (kept: Kept): AnyBulkWriteOperation<OrderDocument> => {
+const upsertOrder = (kept: Kept, than: "$gt" | "$gte"): AnyBulkWriteOperation<OrderDocument> => {
   const { customer, customer_id, customer_version, document, order_id, placed_at_ms, state, version } = kept
   const set = {
     customer_id: { $literal: customer_id },
-    ...newer("version", { version, state, placed_at_ms, document }),
-    ...newer("customer_version", { customer_version, customer })
+    ...newer("version", { version, state, placed_at_ms, document }, than),
+    ...newer("customer_version", { customer_version, customer }, than)
   }
   return { updateOne: { filter: { _id: order_id }, update: [{ $set: set }], upsert: true } }
 }
@@ -73,7 +73,7 @@ const make = ({ ping, run }: MongoDb["Service"], prefix: string): OrderViews["Se
     await orders(db).bulkWrite(operations, { ordered: false })
   }
 
-  const apply = (events: ReadonlyArray<OrderEvent>) =>
+  const write = (events: ReadonlyArray<OrderEvent>, than: "$gt" | "$gte") =>
     run(async (db) => {
       await indexed(db)
       const parts = partsOf(events)
@@ -85,7 +85,11 @@ const make = ({ ping, run }: MongoDb["Service"], prefix: string): OrderViews["Se
           { ordered: false }
         )
       }
-      if (parts.orders.length > 0) await orders(db).bulkWrite(parts.orders.map(upsertOrder), { ordered: false })
+      if (parts.orders.length > 0)
+        await orders(db).bulkWrite(
+          parts.orders.map((order) => upsertOrder(order, than)),
+          { ordered: false }
+        )
       const customers = Array.dedupe([...parts.profiles, ...parts.orders].map(({ customer_id }) => customer_id))
       if (customers.length === 0) return
       await giveProfiles(
@@ -100,7 +104,8 @@ const make = ({ ping, run }: MongoDb["Service"], prefix: string): OrderViews["Se
   const kept = ({ _id, ...rest }: OrderDocument): Kept => ({ ...rest, order_id: _id })
 
   return OrderViews.of({
-    apply,
+    apply: (events) => write(events, "$gt"),
+    mend: (events) => write(events, "$gte"),
     find: (ids) =>
       ids.length === 0
         ? Effect.succeed([])

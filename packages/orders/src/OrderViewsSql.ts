@@ -43,12 +43,12 @@ const make = (sql: SqlClient.SqlClient): OrderViews["Service"] => {
   const isMariaDb = sql.onDialectOrElse({ mysql: () => true, orElse: () => false })
 
   /** `columns` are overwritten together with `version`, by a higher one; MariaDB assigns from left to right, so `version` is last. */
-  const guarded = (table: string, version: string, columns: ReadonlyArray<string>) =>
+  const guarded = (table: string, version: string, columns: ReadonlyArray<string>, than: ">" | ">=" = ">") =>
     [...columns, version]
       .map((column) =>
         isMariaDb
-          ? `${column} = IF(VALUES(${version}) > ${version}, VALUES(${column}), ${column})`
-          : `${column} = CASE WHEN excluded.${version} > ${table}.${version} THEN excluded.${column} ELSE ${table}.${column} END`
+          ? `${column} = IF(VALUES(${version}) ${than} ${version}, VALUES(${column}), ${column})`
+          : `${column} = CASE WHEN excluded.${version} ${than} ${table}.${version} THEN excluded.${column} ELSE ${table}.${column} END`
       )
       .join(", ")
   const onTaken = (key: string, assignments: string) =>
@@ -57,6 +57,10 @@ const make = (sql: SqlClient.SqlClient): OrderViews["Service"] => {
   const keepNewestOrder = onTaken(
     "order_id",
     `${guarded("order_view", "version", ["state", "placed_at_ms", "document"])}, ${guarded("order_view", "customer_version", ["customer"])}`
+  )
+  const overwriteOrder = onTaken(
+    "order_id",
+    `${guarded("order_view", "version", ["state", "placed_at_ms", "document"], ">=")}, ${guarded("order_view", "customer_version", ["customer"], ">=")}`
   )
   const keepNewestProfile = onTaken("customer_id", guarded("order_view_profiles", "version", ["customer"]))
 
@@ -70,7 +74,7 @@ const make = (sql: SqlClient.SqlClient): OrderViews["Service"] => {
           WHERE p.customer_id = v.customer_id AND p.version > v.customer_version AND ${which}`.unprepared
   }
 
-  const apply = Effect.fn("OrderViewsSql.apply")(function* (events: ReadonlyArray<OrderEvent>) {
+  const write = Effect.fn("OrderViewsSql.write")(function* (events: ReadonlyArray<OrderEvent>, onOrder: typeof keepNewestOrder) {
     const { orders, profiles } = partsOf(events)
     for (const chunk of Array.chunksOf(profiles, rowsAtOnce)) {
       yield* sql`INSERT INTO order_view_profiles ${sql.insert(Array.map(chunk, (profile) => ({ ...profile })))} ${keepNewestProfile}`
@@ -78,7 +82,7 @@ const make = (sql: SqlClient.SqlClient): OrderViews["Service"] => {
       yield* giveProfiles("customer_id", Array.dedupe(chunk.map((profile) => profile.customer_id)))
     }
     for (const chunk of Array.chunksOf(orders, rowsAtOnce)) {
-      yield* sql`INSERT INTO order_view ${sql.insert(Array.map(chunk, (order) => ({ ...order })))} ${keepNewestOrder}`.unprepared
+      yield* sql`INSERT INTO order_view ${sql.insert(Array.map(chunk, (order) => ({ ...order })))} ${onOrder}`.unprepared
       yield* giveProfiles("order_id", Array.dedupe(chunk.map((order) => order.order_id)))
     }
   }, failing)
@@ -86,7 +90,8 @@ const make = (sql: SqlClient.SqlClient): OrderViews["Service"] => {
   const columns = sql.literal("order_id, version, customer_id, placed_at_ms, document, customer")
 
   return OrderViews.of({
-    apply,
+    apply: (events) => write(events, keepNewestOrder),
+    mend: (events) => write(events, overwriteOrder),
     find: (ids) =>
       ids.length === 0
         ? Effect.succeed([])

@@ -5,6 +5,7 @@ const loaders = {
   campaign: async () => (await import("./campaign.ts")).campaign,
   rush: async () => (await import("./rush.ts")).rush,
   dlq: async () => (await import("./dlq.ts")).dlq,
+  orders: async () => (await import("./orders.ts")).orders,
   load: async () => (await import("./load.ts")).load
 }
 

@@ -16,6 +16,7 @@ import { layerLoads, loadsApi } from "./groups/loads.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
 import { layerOrderReads, orderReadsApi } from "./groups/order-reads.ts"
 import { layerOrders, ordersApi } from "./groups/orders.ts"
+import { layerOrdersAdmin, ordersAdminApi } from "./groups/orders-admin.ts"
 import { layerShopAdmin, shopAdminApi } from "./groups/shop-admin.ts"
 import { layerTickets, ticketsApi } from "./groups/tickets.ts"
 import { layerUsers, usersApi } from "./groups/users.ts"
@@ -54,6 +55,7 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(orderReadsApi)
   .addHttpApi(shopAdminApi)
   .addHttpApi(deadLettersApi)
+  .addHttpApi(ordersAdminApi)
   .addHttpApi(lagApi)
   .addHttpApi(loadsApi)
   .addHttpApi(operationsApi)
@@ -78,7 +80,9 @@ export const layerHandlers = Layer.mergeAll(
   layerUsers,
   layerOrders,
   layerOrderReads,
-  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads, layerLag).pipe(Layer.provide(layerAdmin)),
+  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads, layerLag, layerOrdersAdmin).pipe(
+    Layer.provide(layerAdmin)
+  ),
   layerOperations
 ).pipe(Layer.provide(layerGuard))
 

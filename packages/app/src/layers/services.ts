@@ -5,6 +5,7 @@ import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomK
 import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
+import { OrderVerifier } from "../http/groups/orders-admin.ts"
 import { Lag } from "../Lag.ts"
 import * as Loads from "../load/Loads.ts"
 import { sharedTicketKey } from "../Secrets.ts"
@@ -24,7 +25,7 @@ const orders = Layer.mergeAll(
   OrdersRead.layer,
   OrderReads.layer(),
   Lag.layer
-).pipe(Layer.provideMerge(Outbox.layer))
+).pipe(Layer.provideMerge(Outbox.layer), Layer.merge(OrderVerifier.layer.pipe(Layer.provide(OrdersRead.layer))))
 
 const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(

@@ -145,6 +145,23 @@ export const orderViewsSuite = <E>(name: string, layer: Layer.Layer<OrderViews.O
         })
       )
 
+      it.effect("a wrong part of the same version is mended, and nothing newer is", () =>
+        Effect.gen(function* () {
+          const views = yield* OrderViews.OrderViews
+          const [order, customer] = [newId("o"), newId("c")]
+          const right = orderChanged(order, customer, 2, 2)
+          yield* views.apply([
+            { ...right, order: { ...right.order, total: 7, customer: { ...right.order.customer, name: "Eve" } } }
+          ])
+          yield* views.apply([right])
+          assert.strictEqual((yield* read([order]))[0].total, 7)
+          yield* views.mend([right])
+          assert.deepStrictEqual(yield* read([order]), [right.order])
+          yield* views.mend([orderChanged(order, customer, 1, 1)])
+          assert.deepStrictEqual(yield* read([order]), [right.order])
+        })
+      )
+
       it.effect("pages give each order once, newest first, also those of one instant, and filter by state", () =>
         Effect.gen(function* () {
           const views = yield* OrderViews.OrderViews
