@@ -52,7 +52,7 @@ export const line = (now: Snapshot, begun: Snapshot, seconds: number, scale: Sca
 const isLive = () => process.stderr.isTTY === true && process.env.TERM !== "dumb"
 
 const shortened = (text: string): string => {
-  const columns = Math.max(20, (process.stderr.columns ?? 80) - 1)
+  const columns = Math.max(20, (process.stderr.columns || 80) - 1)
   return CliOutput.displayWidth(text) <= columns ? text : text.slice(0, columns)
 }
 
