@@ -47,8 +47,9 @@ export class CsvReader {
   readonly #builder: BlockBuilder
   readonly #nullText: Buffer
   readonly #emptyIsNull: ReadonlyArray<boolean>
-  #rest: Buffer = Buffer.alloc(0)
-  /** Position of the first byte of `#rest` in the source. */
+  /** Bytes at the beginning of `#buffer` that are left from before. */
+  #rest = 0
+  /** Position in the source of the first byte of `#buffer`. */
   #base: number
   #line: number
   /** Inside a line that is too long, looking for its end. */
@@ -80,10 +81,16 @@ export class CsvReader {
   }
 
   *#read(slab: Uint8Array, isLast: boolean): Generator<Block> {
+    const end = this.#rest + slab.length
+    if (this.#buffer.length <= end) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(end + 1, 2 * this.#buffer.length))
+      this.#buffer.copy(larger, 0, 0, this.#rest)
+      this.#buffer = larger
+    }
+    const buffer = this.#buffer
+    buffer.set(slab, this.#rest)
     // A line feed behind the end stops every scan without a look at the length.
-    const buffer = Buffer.concat([this.#rest, slab, newline])
-    const end = buffer.length - 1
-    this.#buffer = buffer
+    buffer[end] = 10
     this.#end = end
     let at = 0
     if (this.#skipping) {
@@ -91,7 +98,7 @@ export class CsvReader {
       this.#skipping = at === end && !isLast
       if (at === end) {
         this.#base += end
-        this.#rest = Buffer.alloc(0)
+        this.#rest = 0
         return
       }
       at++
@@ -147,7 +154,8 @@ export class CsvReader {
       }
       if (builder.isFull) yield builder.take(this.#base + at, this.#line)
     }
-    this.#rest = Buffer.from(buffer.subarray(at, end))
+    buffer.copyWithin(0, at, end)
+    this.#rest = end - at
     this.#base += at
   }
 
@@ -289,5 +297,3 @@ export class CsvReader {
     return outcomes.empty
   }
 }
-
-const newline = Buffer.from("\n")

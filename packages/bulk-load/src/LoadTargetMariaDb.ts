@@ -378,7 +378,7 @@ const make = (url: Redacted.Redacted) =>
       })
 
     return LoadTarget.of({
-      defaultChunkRows: 250_000,
+      defaultChunkRows: 100_000,
       describe: (table) => withSession((session) => describe(session, table)),
       open,
       find: (job) => Effect.map(jobs("WHERE l.job = ?", [job]), ([found]) => found),

@@ -76,7 +76,7 @@ const headOf = async (bytes: Bytes): Promise<Buffer> => {
   const taken: Array<Uint8Array> = []
   let length = 0
   for await (const chunk of bytes) {
-    taken.push(chunk)
+    taken.push(Buffer.from(chunk))
     length += chunk.length
     if (length >= headBytes) break
   }
@@ -187,11 +187,13 @@ const make = (options: {
   }
 }
 
+/** Every slab is the same memory: it is to be used up before the next is asked for. */
 async function* readFile(path: string, from: number): Bytes {
   const file = await open(path)
+  const slab = Buffer.allocUnsafeSlow(slabBytes)
   try {
     for (let position = from; ; ) {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(slabBytes), 0, slabBytes, position)
+      const { buffer, bytesRead } = await file.read(slab, 0, slabBytes, position)
       if (bytesRead === 0) return
       position += bytesRead
       yield buffer.subarray(0, bytesRead)
