@@ -196,27 +196,34 @@ const planRedrive = Effect.fnUntraced(function* (given: Flags, database: Databas
 export const load = Command.make(
   "load",
   flags,
-  Effect.fnUntraced(function* (given) {
-    const database = yield* databaseOf(process.env, Option.getOrUndefined(given.database))
-    const rejects = Option.getOrUndefined(given.rejects)
-    if (rejects !== undefined && rejects === Option.getOrUndefined(given.file)) {
-      return yield* new StartError({ message: "--rejects names the file that is read" })
-    }
-    const plans =
-      given.table === "redrive"
-        ? yield* planRedrive(given, database)
-        : [yield* Option.isSome(given.generate) ? planGenerated(given, given.generate.value) : planText(given)]
-    const options = {
-      // A look at everything is not to end at the first fault.
-      maxRejects: Option.getOrElse(given.maxRejects, () => (given.dryRun ? Number.POSITIVE_INFINITY : 0)),
-      rejects,
-      chunkRows: Option.getOrUndefined(given.chunkRows),
-      limitRowsPerSecond: Option.getOrUndefined(given.limit),
-      verify: given.verify,
-      dryRun: given.dryRun
-    }
-    for (const plan of plans) yield* run(plan, { database, json: given.json, options })
-  })
+  Effect.fnUntraced(
+    function* (given) {
+      const database = yield* databaseOf(process.env, Option.getOrUndefined(given.database))
+      const rejects = Option.getOrUndefined(given.rejects)
+      if (rejects !== undefined && rejects === Option.getOrUndefined(given.file)) {
+        return yield* new StartError({ message: "--rejects names the file that is read" })
+      }
+      const plans =
+        given.table === "redrive"
+          ? yield* planRedrive(given, database)
+          : [yield* Option.isSome(given.generate) ? planGenerated(given, given.generate.value) : planText(given)]
+      const options = {
+        // A look at everything is not to end at the first fault.
+        maxRejects: Option.getOrElse(given.maxRejects, () => (given.dryRun ? Number.POSITIVE_INFINITY : 0)),
+        rejects,
+        chunkRows: Option.getOrUndefined(given.chunkRows),
+        limitRowsPerSecond: Option.getOrUndefined(given.limit),
+        verify: given.verify,
+        dryRun: given.dryRun
+      }
+      for (const plan of plans) yield* run(plan, { database, json: given.json, options })
+    },
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        process.exitCode = 130
+      })
+    )
+  )
 ).pipe(
   Command.withDescription(
     "Load rows into a table: checked against its columns, each once however often the load is killed and started again. " +
