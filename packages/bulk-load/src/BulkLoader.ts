@@ -155,25 +155,31 @@ const makeVerifier = Effect.fnUntraced(function* (opened: OpenJob, columns: Read
       : Effect.flatMap(opened.measure(columns, { first: firstId, last: lastId }), (held) =>
           mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
         )
+  let rows = 0
   return {
     begin: (stored: ReadonlyArray<Stored>) =>
-      Effect.forEach(stored, (one) =>
-        Effect.map(Effect.forkScoped(oneAtATime.withPermits(1)(check(one))), (fiber) => fibers.push(fiber))
-      ),
-    finish: Effect.suspend(() => Fiber.joinAll(fibers))
+      Effect.forEach(stored, (one) => {
+        if (one.firstId !== null) rows += one.rows
+        return Effect.map(Effect.forkScoped(oneAtATime.withPermits(1)(check(one))), (fiber) => fibers.push(fiber))
+      }),
+    /** Gives how many rows were compared. */
+    finish: Effect.suspend(() => Effect.map(Fiber.joinAll(fibers), () => rows))
   }
 })
 
-/** Needs the ids or the whole of the table. */
+/** Of the chunks of earlier runs, those whose ids are their own; gives how many rows they are. */
 const verifyEarlier = Effect.fnUntraced(function* (opened: OpenJob, columns: ReadonlyArray<Column>, before: Progress) {
   const committed = yield* opened.committed
+  let verified = 0
   for (const stored of committed.slice(0, before.chunks)) {
     const { checksum, firstId, lastId, rows } = stored
     // A chunk that was stored in parts may have others' ids between its own.
     if (firstId === null || lastId === null || lastId - firstId + 1 !== rows) continue
     const held = yield* opened.measure(columns, { first: firstId, last: lastId })
     yield* mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
+    verified += rows
   }
+  return verified
 })
 
 export const load = (source: Source, options: LoadOptions) =>
@@ -294,9 +300,9 @@ export const load = (source: Source, options: LoadOptions) =>
         if (verifier === undefined) return { outcome: "skipped", reason: "not asked for" } as const
         const names = leftOut(columns).map(({ name }) => name)
         if (hasIds) {
-          yield* verifier.finish
-          if (before.chunks > 0) yield* verifyEarlier(opened, columns, before)
-          return { outcome: "equal", rows, leftOut: names } as const
+          const now = yield* verifier.finish
+          const earlier = before.chunks > 0 ? yield* verifyEarlier(opened, columns, before) : 0
+          return { outcome: "equal", rows: now + earlier, leftOut: names } as const
         }
         if (!before.wasEmpty) return { outcome: "skipped", reason: "the table had rows before and gives no ids" } as const
         const held = yield* opened.measure(columns, undefined)

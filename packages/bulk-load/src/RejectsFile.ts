@@ -4,7 +4,7 @@
  * What a chunk adds is on the disk before the chunk is committed, and what was added for a chunk that was not is cut off before going on:
  * each reject of a finished load stands in the file once.
  */
-import { open } from "node:fs/promises"
+import { open, stat } from "node:fs/promises"
 import { Effect, type Scope } from "effect"
 import type { Reject } from "./Block.ts"
 import { LoadError } from "./LoadTarget.ts"
@@ -19,9 +19,33 @@ export interface RejectsFile {
 const failed = (path: string) => (cause: unknown) =>
   new LoadError({ message: `the rejects file ${path}: ${(cause as Error).message}`, isTransient: false, cause })
 
+/** The job whose rejects stand there, "" for something else; undefined where there is nothing. */
+const ownerOf = async (path: string): Promise<string | undefined> => {
+  const info = await stat(path).catch(() => undefined)
+  if (info === undefined || !info.isFile() || info.size === 0) return undefined
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
+    return (
+      /^\{"job":("(?:[^"\\]|\\.)*")/
+        .exec(buffer.toString("utf8", 0, bytesRead))?.[1]
+        ?.replace(/^.*$/, (text) => JSON.parse(text)) ?? ""
+    )
+  } finally {
+    await file.close()
+  }
+}
+
 export const openRejects = (path: string, job: string, keptBytes: number): Effect.Effect<RejectsFile, LoadError, Scope.Scope> =>
   Effect.gen(function* () {
     const attempt = <A>(f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: failed(path) })
+    const owner = keptBytes === 0 ? yield* attempt(() => ownerOf(path)) : undefined
+    if (owner !== undefined && owner !== job) {
+      return yield* new LoadError({
+        message: `the rejects file ${path} holds what is not of the job ${job}: give another file, or take that one away`,
+        isTransient: false
+      })
+    }
     const file = yield* Effect.acquireRelease(
       attempt(() => open(path, keptBytes === 0 ? "w" : "r+")),
       (opened) => Effect.promise(() => opened.close())
