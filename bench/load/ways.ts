@@ -112,8 +112,9 @@ export interface Libraries {
 /** Installed by npm from their own lock file where they have not been. Prisma's client is generated without its schema engine, which npm has not. */
 export const installLibraries = (): Libraries => {
   const folder = peer("node")
-  const quietly = { cwd: folder, stdio: ["ignore", "ignore", "inherit"] } as const
-  if (!existsSync(`${folder}/node_modules/mysql2`)) execFileSync("npm", ["ci", "--no-audit", "--no-fund"], quietly)
+
+  if (!existsSync(`${folder}/node_modules/mysql2`))
+    execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
   const missing: Array<string> = []
   try {
     if (!existsSync(`${folder}/node_modules/.bench-prisma`)) {
