@@ -2,12 +2,27 @@
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join as path } from "node:path"
+import { freshDatabase } from "@sluice/testkit/database"
+import { clusterEnv, isLive, liveUrl } from "@sluice/testkit/live"
 import { call, eventually, type SluiceProcess, startSluice, stopAll } from "@sluice/testkit/processes"
 import { afterEach, assert, describe, it } from "vitest"
 
-afterEach(stopAll)
+const closing: Array<() => Promise<void>> = []
 
+afterEach(async () => {
+  await stopAll()
+  for (const close of closing.splice(0)) await close()
+})
+
+type Env = Record<string, string>
+const start = (env: Env, roles: string) => startSluice({ args: ["serve", "--roles", roles], env })
 const dataDir = () => mkdtempSync(path(tmpdir(), "sluice-e2e-"))
+
+const cluster = async (view: "mongodb" | "mariadb"): Promise<Env> => {
+  const database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
+  closing.push(database.drop)
+  return { ...clusterEnv(), SLUICE_MARIADB_URL: database.url, SLUICE_DATA_DIR: dataDir(), SLUICE_ORDER_VIEW: view }
+}
 
 interface Placed {
   readonly orderId: string
@@ -125,4 +140,25 @@ describe("orders and their readers, embedded", () => {
       }
     })
   }
+})
+
+describe.runIf(isLive())("orders and their readers, on real servers", () => {
+  for (const view of ["mongodb", "mariadb"] as const) {
+    it(`200 orders are read back equal in every field from ${view}`, async () => {
+      await whole(await start(await cluster(view), "gateway,relay,projector"))
+    })
+  }
+
+  it("300 orders without relay and projector are taken, and read after these are back", async () => {
+    const env = await cluster("mongodb")
+    const { url } = await start(env, "gateway")
+    await stock(url)
+    const placed = await many(url, 300)
+    assert.strictEqual((await call(`${url}/orders/${placed[0]!.orderId}?version=1`)).status, 503)
+    await Promise.all([start(env, "relay,projector"), start(env, "projector")])
+    await eventually("all are read", async () => {
+      const found = await Promise.all(placed.map(({ orderId }) => call(`${url}/orders/${orderId}`)))
+      return found.every(({ status }) => status === 200)
+    })
+  })
 })
