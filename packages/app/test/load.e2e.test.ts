@@ -225,6 +225,24 @@ await whenLive(
         assert.notInclude(away.said.out + away.said.err, secret)
       })
 
+      it("starts without what it does not need: no server, no other driver", async () => {
+        await table("lean")
+        const hook = `import { registerHooks } from "node:module"
+        const seen = new Set()
+        registerHooks({ load: (url, context, next) => (seen.add(/node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(url)?.[1] ?? url), next(url, context)) })
+        process.on("exit", () => console.error("seen " + JSON.stringify([...seen])))`
+        const NODE_OPTIONS = `--import=data:text/javascript;base64,${Buffer.from(hook).toString("base64")}`
+        const { ended, said } = sluiceLoad({ ...env, NODE_OPTIONS }, ["lean"], "name\na\n")
+        assert.strictEqual(await ended, 0, said.err)
+        const seen: ReadonlyArray<string> = JSON.parse(/^seen (.*)$/m.exec(said.err)![1]!)
+        assert.include(seen, "mysql2")
+        for (const name of ["kafkajs", "mongodb", "ioredis", "undici", "jose"]) assert.notInclude(seen, name)
+        assert.deepStrictEqual(
+          seen.filter((url) => url.includes("/http/") || url.endsWith("/Sqlite.ts")),
+          []
+        )
+      })
+
       it("by upload to a server of the cluster: cancelled through another process, and gone on with", async () => {
         const cluster = { ...clusterEnv(), SLUICE_MARIADB_URL: database.url, SLUICE_DATA_DIR: mkdtempSync(join(folder, "data-")) }
         const [one, other] = await Promise.all([startSluice({ env: cluster }), startSluice({ env: cluster })])
