@@ -212,6 +212,9 @@ export const peers = async (setting: Setting, data: Data): Promise<Case> => {
     notes: [
       `Drizzle, TypeORM, Sequelize and Prisma load only the first ${part.rows.toLocaleString("en")} rows of the same file and are compared by rows a second, their start included.`,
       "All read the same CSV file; only ours checks each value against its column before it sends it.",
+      ...(installed?.missing.includes("prisma") === false
+        ? ["Prisma runs on its driver adapter for MariaDB; its schema engine, which npm does not have, is not needed for that."]
+        : []),
       ...(installed?.missing ?? []).map((name) => `${name} could not be made ready from npm alone, and is left out.`)
     ],
     rounds,
