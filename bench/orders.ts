@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { type Engine, startMariaDb, startMongoDb } from "./measure/engines.ts"
@@ -155,6 +155,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
       command: ["npm run bench -- orders", ...args].join(" "),
       revision: revision(),
       machine: machine(),
+      loadAverage: loadavg()[2]!,
       pinned: cores !== undefined,
       generator: generator.name,
       versions: {

@@ -22,6 +22,8 @@ export interface Results {
   readonly command: string
   readonly revision: string
   readonly machine: Machine
+  /** Over the last 15 minutes, at the end: what else the machine did counts in. */
+  readonly loadAverage: number
   readonly pinned: boolean
   readonly generator: string
   readonly versions: Readonly<Record<string, string>>
@@ -249,6 +251,8 @@ ${advice}
 
 - ${date}, ${results.revision}, \`${command}\`
 - ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; Node ${node}, ${generator}, ${versions.join(", ")}
+- Load average at the end, over 15 minutes: ${results.loadAverage.toFixed(1)}. Above about 3, other work shared the cores: trust the CPU times, and take
+  latencies and lag for worse than they are.
 - ${pinned ? "The measured server on one core; its engine and the load generator on the other." : "Nothing was pinned to a core."}
 - ${rounds} rounds of each way in turn, ${seconds} s at ${connections} connections and at the fixed rate, half of it alone and for pages; medians, and
   thresholds from the medians of the rounds' own ratios. Latency at the fixed rate counts from when a request was due. Every server was
