@@ -37,6 +37,7 @@ describe("the console in a browser", () => {
     const again = await startSluice({ env, port: Number(new URL(sluice.url).port) })
     await call(`${again.url}/campaigns/live`, "PATCH", { paused: false }, true)
     await row.getByRole("cell", { name: "sold out" }).waitFor()
+    await row.locator("td").nth(5).filter({ hasText: /^10$/ }).waitFor()
     await page.getByText("Live", { exact: true }).waitFor()
     const texts = await row.getByRole("cell").allTextContents()
     assert.deepStrictEqual(texts.slice(1), ["sold out", "15", "0", "0", "10", "0", "10", "500"])
