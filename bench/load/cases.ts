@@ -273,7 +273,7 @@ export const growth = async (setting: Setting, sizes: ReadonlyArray<number>): Pr
       outOfMemory,
       memory: taken.memory
     })
-    say(runText(jdbcTitle, curves.at(-1)!.run))
+    say(outOfMemory ? `  ${jdbcTitle} after ${taken.seconds.toFixed(1)} s` : runText(jdbcTitle, runOf(taken, rows)))
   }
   return curves
 }
