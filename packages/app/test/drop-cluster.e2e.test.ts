@@ -178,8 +178,9 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
       const copies = await Promise.all([0, 1, 2].map(() => start("gateway,admission,issuer", env)))
       const urls = copies.map(({ url }) => url)
       const id = newId("copies")
-      await call(`${urls[0]}/campaigns`, "POST", { id, name: "Copies", stock: 60, ratePerSecond: 500 }, true)
+      await call(`${urls[0]}/campaigns`, "POST", { id, name: "Copies", stock: 60, ratePerSecond: 500, paused: true }, true)
       const members = await join(urls, id, 200)
+      await call(`${urls[2]}/campaigns/${id}`, "PATCH", { paused: false }, true)
       await waitForAll(urls, id, members)
       assert.deepStrictEqual((await judge(urls[1]!, id, 60, members)).broken, [])
     } finally {
