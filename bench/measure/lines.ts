@@ -17,8 +17,9 @@ export interface LinePlot {
 }
 
 const width = 860
-const height = 420
-const [left, right, top, bottom] = [80, 20, 44, 52]
+const plotHeight = 330
+const [left, right, bottom] = [80, 20, 52]
+const legendRow = 18
 const dashes = ["", "6 4", "2 3", "10 4 2 4"]
 const ownColours = ["#0b7a75", "#14b8a6", "#0f4c81"]
 const colours = ["#b45309", "#7c3aed", "#64748b"]
@@ -45,6 +46,8 @@ const marks = (most: number) => {
 }
 
 export const linePlot = ({ limit, lines, title, xAxis, yAxis }: LinePlot): string => {
+  const top = 48 + lines.length * legendRow
+  const height = top + plotHeight + bottom
   const all = lines.flatMap(({ points }) => points)
   const maxX = Math.max(...all.map(([x]) => x)) || 1
   const maxY = (Math.max(limit?.y ?? 0, ...all.map(([, y]) => y)) || 1) * 1.05
@@ -56,7 +59,7 @@ export const linePlot = ({ limit, lines, title, xAxis, yAxis }: LinePlot): strin
     const n = ours ? seen.ours++ : seen.others++
     const colour = palette[n % palette.length]!
     const dash = dashes[n % dashes.length]!
-    const y = top + 14 + i * 18
+    const y = 50 + i * legendRow
     const stroke = `stroke="${colour}" stroke-width="${ours ? 2.5 : 2}"${dash === "" ? "" : ` stroke-dasharray="${dash}"`}`
     return [
       `<polyline fill="none" ${stroke} points="${points.map(([px, py]) => `${atX(px)},${atY(py)}`).join(" ")}"/>`,
