@@ -177,7 +177,7 @@ ${growthTable(growth.curves)}
 
 ![rows over time](load-rate.svg)
 
-One run each; memory is sampled every 250 ms. Ours is \`--generate people --no-verify --json\`. The JDBC program makes its list of rows first
+One run each, looked at by the number of rows alone; memory is sampled every 250 ms. Ours is \`--generate people --no-verify --json\`. The JDBC program makes its list of rows first
 and then sends it; the axis of the memory is time, because it has sent nothing while its list grows.
 
 ${originText(growth.origin)}
