@@ -4,8 +4,8 @@
  */
 
 import { randomBytes } from "node:crypto"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Data, Effect, Redacted } from "effect"
 
@@ -17,12 +17,23 @@ const attempt = <A>(dataDir: string, f: () => A) =>
     catch: (cause) => new DataDirError({ message: `the data folder ${dataDir} can't be used: ${(cause as Error).message}` })
   })
 
+/** `mkdirSync` with `recursive` never returns where a folder is there and takes no others, as `/proc`. */
+const makeFolder = (path: string): void => {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause
+  }
+}
+
 export const adminKeyFile = (dataDir: string): string => join(dataDir, "admin-key")
 
 /** The key of this folder, made at the first call; readable by its owner alone. */
 export const adminKey = (dataDir: string) =>
   attempt(dataDir, () => {
-    mkdirSync(dataDir, { recursive: true })
+    makeFolder(dataDir)
     try {
       writeFileSync(adminKeyFile(dataDir), `${randomBytes(24).toString("hex")}\n`, { mode: 0o600, flag: "wx" })
     } catch (cause) {
@@ -35,7 +46,7 @@ export const adminKey = (dataDir: string) =>
 export const lock = (dataDir: string) =>
   Effect.acquireRelease(
     attempt(dataDir, () => {
-      mkdirSync(dataDir, { recursive: true })
+      makeFolder(dataDir)
       const db = new DatabaseSync(join(dataDir, "lock.db"), { timeout: 0 })
       try {
         db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
