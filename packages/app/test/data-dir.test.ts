@@ -19,10 +19,9 @@ describe("the data folder", () => {
 
   it.effect("that can't be made is an error that names it, at once", () =>
     Effect.gen(function* () {
-      for (const open of [adminKey, lock]) {
-        const error = yield* Effect.scoped(Effect.flip(open("/proc/nope/data")))
-        assert.include(error.message, "/proc/nope/data")
-      }
+      const ofKey = yield* Effect.flip(adminKey("/proc/nope/data"))
+      const ofLock = yield* Effect.scoped(Effect.flip(lock("/proc/nope/data")))
+      for (const { message } of [ofKey, ofLock]) assert.include(message, "/proc/nope/data")
     })
   )
 })
