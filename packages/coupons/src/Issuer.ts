@@ -6,9 +6,9 @@
  * refuses for its own sake goes to the dead-letter topic, with the reason, and the win is counted as dead until it is replayed.
  */
 import { type CampaignId, type CouponWon, CouponWonJson, winsTopic } from "@sluice/domain"
-import { type Batch, crashPoint, deadLetter, EventLog, type LoggedEvent } from "@sluice/engines"
+import { type Batch, crashPoint, EventLog, type LoggedEvent, patiently, setAside } from "@sluice/engines"
 import { type NotLoaded, type Place, WaitingRoom, type WaitingRoomError, type Win } from "@sluice/waiting-room"
-import { Effect, Exit, Metric, Schedule, Schema, Stream } from "effect"
+import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import { Issuances, type Outcome } from "./Issuances.ts"
 
@@ -18,7 +18,6 @@ const maxBatch = 500
 const attempts = 3
 
 const issued = Metric.counter("sluice_issuances_total", { description: "wins written to the database", incremental: true })
-const dead = Metric.counter("sluice_dead_letters_total", { description: "events set aside with a reason", incremental: true })
 const latency = Metric.histogram("sluice_issue_seconds", {
   description: "from the win to its committed issuance",
   boundaries: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -39,8 +38,6 @@ const isRefusal = ({ reason }: SqlError.SqlError): boolean => {
   )
 }
 
-const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
-
 const decode = Schema.decodeUnknownExit(CouponWonJson)
 
 export const run = Effect.gen(function* () {
@@ -48,15 +45,7 @@ export const run = Effect.gen(function* () {
   const issuances = yield* Issuances
   const room = yield* WaitingRoom
 
-  const bury = (event: LoggedEvent, reason: string) =>
-    log
-      .publish(...deadLetter(event, { reason, attempts }))
-      .pipe(
-        Effect.retry(patiently),
-        Effect.andThen(Metric.update(Metric.withAttributes(dead, { topic: event.topic }), 1)),
-        Effect.andThen(Effect.logError("an event was set aside as a dead letter")),
-        Effect.annotateLogs({ topic: event.topic, partition: event.partition, offset: event.offset, reason })
-      )
+  const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
 
   /** Halves a batch that the database refuses until what it refuses stands alone. */
   const issue = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError> =>

@@ -1,7 +1,8 @@
 /**
  * An event set aside, with where it came from and why, under its own key in the topic's dead-letter topic.
  */
-import type { LoggedEvent, NewEvent } from "./EventLog.ts"
+import { Effect, Metric, Schedule } from "effect"
+import type { EventLog, EventLogError, LoggedEvent, NewEvent } from "./EventLog.ts"
 
 export const deadLetterTopic = (topic: string): string => `${topic}.dlq`
 
@@ -27,3 +28,23 @@ export const deadLetter = (
     }
   ]
 ]
+
+const dead = Metric.counter("sluice_dead_letters_total", { description: "events set aside with a reason", incremental: true })
+
+/** Between two tries of what is going to heal. */
+export const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
+
+/** Publishes it as a dead letter, for as long as that takes; counted and logged. */
+export const setAside = (
+  log: EventLog["Service"],
+  event: LoggedEvent,
+  why: { readonly reason: string; readonly attempts: number }
+): Effect.Effect<void, EventLogError> =>
+  log
+    .publish(...deadLetter(event, why))
+    .pipe(
+      Effect.retry(patiently),
+      Effect.andThen(Metric.update(Metric.withAttributes(dead, { topic: event.topic }), 1)),
+      Effect.andThen(Effect.logError("an event was set aside as a dead letter")),
+      Effect.annotateLogs({ topic: event.topic, partition: event.partition, offset: event.offset, reason: why.reason })
+    )

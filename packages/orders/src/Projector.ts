@@ -6,8 +6,8 @@
  * same order go on: each carries the whole order, so it makes up for the one before, and a replay of that one changes nothing newer.
  */
 import { type OrderEvent, OrderEventJson, ordersTopic } from "@sluice/domain"
-import { type Batch, crashPoint, deadLetter, EventLog, type EventLogError, type LoggedEvent } from "@sluice/engines"
-import { Effect, Exit, Metric, Schedule, Schema, Stream } from "effect"
+import { type Batch, crashPoint, EventLog, type EventLogError, type LoggedEvent, patiently, setAside } from "@sluice/engines"
+import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import { type OrderViewError, OrderViews } from "./OrderViews.ts"
 
 export const projectorGroup = "sluice.projector"
@@ -15,7 +15,6 @@ export const projectorGroup = "sluice.projector"
 const maxBatch = 500
 const attempts = 3
 
-const dead = Metric.counter("sluice_dead_letters_total", { description: "events set aside with a reason", incremental: true })
 const latency = Metric.histogram("sluice_projection_seconds", {
   description: "from the commit of a change to its being visible in the order view",
   boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -26,8 +25,6 @@ interface Received {
   readonly change: OrderEvent
 }
 
-const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
-
 const decode = Schema.decodeUnknownExit(OrderEventJson)
 
 const isRefusal = ({ refused }: OrderViewError) => refused
@@ -36,15 +33,7 @@ export const run = Effect.gen(function* () {
   const log = yield* EventLog
   const views = yield* OrderViews
 
-  const bury = (event: LoggedEvent, reason: string) =>
-    log
-      .publish(...deadLetter(event, { reason, attempts }))
-      .pipe(
-        Effect.retry(patiently),
-        Effect.andThen(Metric.update(Metric.withAttributes(dead, { topic: event.topic }), 1)),
-        Effect.andThen(Effect.logError("an event was set aside as a dead letter")),
-        Effect.annotateLogs({ topic: event.topic, partition: event.partition, offset: event.offset, reason })
-      )
+  const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
 
   /** Halves a batch that the view refuses until what it refuses stands alone. Gives what was applied. */
   const apply = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Received>, OrderViewError | EventLogError> =>

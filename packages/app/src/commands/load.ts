@@ -65,7 +65,7 @@ const flags = {
   maxRejects: number("max-rejects", "How many rows may be refused; with one more the load stops (0)", 0),
   dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Read and check everything, store nothing"), Flag.withDefault(false)),
   limit: number("limit-rows-per-second", "At most so many rows a second"),
-  chunkRows: number("chunk-rows", "Rows of a transaction (250000 for MariaDB)"),
+  chunkRows: number("chunk-rows", "Rows of a transaction; by default as many as suit the database"),
   verify: Flag.Boolean("verify").pipe(
     Flag.withDescription("Compare what the table holds with what was sent; --no-verify: don't"),
     Flag.withDefault(true)
