@@ -16,6 +16,7 @@ import * as HttpServer from "./http/Server.ts"
 import * as cluster from "./layers/cluster.ts"
 import * as embedded from "./layers/embedded.ts"
 import * as services from "./layers/services.ts"
+import * as Observer from "./Observer.ts"
 import * as roles from "./roles/roles.ts"
 import type { Settings } from "./Settings.ts"
 import { named, type StartError } from "./StartError.ts"
@@ -55,7 +56,7 @@ export const layer = (settings: Settings) =>
           ? embedded.layer(settings.dataDir)
           : cluster.layer(settings.engines, settings.orderView)
       const ready = services.layer(settings).pipe(Layer.provideMerge(engines))
-      const working = roles.layer(settings).pipe(Layer.provideMerge(ready))
+      const working = Layer.merge(roles.layer(settings), Observer.layer(settings)).pipe(Layer.provideMerge(ready))
       const http = settings.roles.includes("gateway") ? HttpServer.layer(options) : HttpServer.layerOperations(options)
       return http.pipe(Layer.provideMerge(working))
     })

@@ -6,7 +6,7 @@
  * refuses for its own sake goes to the dead-letter topic, with the reason, and the win is counted as dead until it is replayed.
  */
 import { type CampaignId, type CouponWon, CouponWonJson, winsTopic } from "@sluice/domain"
-import { type Batch, crashPoint, EventLog, type LoggedEvent, patiently, setAside } from "@sluice/engines"
+import { type Batch, countDeadLetters, crashPoint, EventLog, type LoggedEvent, patiently, setAside } from "@sluice/engines"
 import { type NotLoaded, type Place, WaitingRoom, type WaitingRoomError, type Win } from "@sluice/waiting-room"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import type { SqlError } from "effect/sql"
@@ -17,9 +17,9 @@ export const issuerGroup = "sluice.issuer"
 const maxBatch = 500
 const attempts = 3
 
-const issued = Metric.counter("sluice_issuances_total", { description: "wins written to the database", incremental: true })
+const issued = Metric.counter("sluice_issuances_total", { description: "Wins written to the database.", incremental: true })
 const latency = Metric.histogram("sluice_issue_seconds", {
-  description: "from the win to its committed issuance",
+  description: "From the win to its committed issuance.",
   boundaries: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 })
 
@@ -44,6 +44,8 @@ export const run = Effect.gen(function* () {
   const log = yield* EventLog
   const issuances = yield* Issuances
   const room = yield* WaitingRoom
+  yield* countDeadLetters(winsTopic)
+  yield* Metric.value(latency)
 
   const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
 

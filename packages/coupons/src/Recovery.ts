@@ -21,7 +21,10 @@ import { Issuances } from "./Issuances.ts"
 import { issuerGroup } from "./Issuer.ts"
 
 const leaseMs = 15_000
-const rebuilds = Metric.counter("sluice_rebuilds_total", { description: "waiting rooms rebuilt after a loss", incremental: true })
+const rebuilds = Metric.counter("sluice_rebuilds_total", {
+  description: "Waiting rooms rebuilt after a loss.",
+  incremental: true
+})
 
 export interface Options {
   /** How long admission holds after a loss. Longer than the longest time between two looks of a ticket holder. */
@@ -54,6 +57,7 @@ const make = (options: Options) =>
     const room = yield* WaitingRoom
     const log = yield* EventLog
     const scope = yield* Effect.scope
+    yield* Metric.value(rebuilds)
     const running = new Map<CampaignId, Deferred.Deferred<void, CampaignNotFound | Unavailable>>()
 
     const unavailable = (engine: string) => () => new Unavailable({ engine, retryAfterSeconds: 1 })

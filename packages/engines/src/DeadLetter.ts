@@ -29,7 +29,11 @@ export const deadLetter = (
   ]
 ]
 
-const dead = Metric.counter("sluice_dead_letters_total", { description: "events set aside with a reason", incremental: true })
+const dead = Metric.counter("sluice_dead_letters_total", { description: "Events set aside with a reason.", incremental: true })
+const deadOf = (topic: string) => Metric.withAttributes(dead, { topic })
+
+/** Lets the count of a topic be seen before there is any. */
+export const countDeadLetters = (topic: string): Effect.Effect<void> => Effect.asVoid(Metric.value(deadOf(topic)))
 
 /** Between two tries of what is going to heal. */
 export const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
@@ -44,7 +48,7 @@ export const setAside = (
     .publish(...deadLetter(event, why))
     .pipe(
       Effect.retry(patiently),
-      Effect.andThen(Metric.update(Metric.withAttributes(dead, { topic: event.topic }), 1)),
+      Effect.andThen(Metric.update(deadOf(event.topic), 1)),
       Effect.andThen(Effect.logError("an event was set aside as a dead letter")),
       Effect.annotateLogs({ topic: event.topic, partition: event.partition, offset: event.offset, reason: why.reason })
     )

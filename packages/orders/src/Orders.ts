@@ -54,8 +54,11 @@ export interface Options {
   readonly maxBatch?: number
 }
 
-const placedTotal = Metric.counter("sluice_orders_placed_total", { description: "orders committed", incremental: true })
-const changedTotal = Metric.counter("sluice_order_changes_total", { description: "orders moved on", incremental: true })
+const placedTotal = Metric.counter("sluice_orders_placed_total", { description: "Orders committed.", incremental: true })
+const changedTotal = Metric.counter("sluice_order_changes_total", {
+  description: "Orders paid, shipped or cancelled.",
+  incremental: true
+})
 
 const from: Readonly<Record<NextState, ReadonlyArray<OrderState>>> = {
   paid: ["placed"],

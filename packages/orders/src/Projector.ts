@@ -6,7 +6,16 @@
  * same order go on: each carries the whole order, so it makes up for the one before, and a replay of that one changes nothing newer.
  */
 import { type OrderEvent, OrderEventJson, ordersTopic } from "@sluice/domain"
-import { type Batch, crashPoint, EventLog, type EventLogError, type LoggedEvent, patiently, setAside } from "@sluice/engines"
+import {
+  type Batch,
+  countDeadLetters,
+  crashPoint,
+  EventLog,
+  type EventLogError,
+  type LoggedEvent,
+  patiently,
+  setAside
+} from "@sluice/engines"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import { type OrderViewError, OrderViews } from "./OrderViews.ts"
 
@@ -16,7 +25,7 @@ const maxBatch = 500
 const attempts = 3
 
 const latency = Metric.histogram("sluice_projection_seconds", {
-  description: "from the commit of a change to its being visible in the order view",
+  description: "From the commit of a change to its being visible in the order view.",
   boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 })
 
@@ -32,6 +41,8 @@ const isRefusal = ({ refused }: OrderViewError) => refused
 export const run = Effect.gen(function* () {
   const log = yield* EventLog
   const views = yield* OrderViews
+  yield* countDeadLetters(ordersTopic)
+  yield* Metric.value(latency)
 
   const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
 

@@ -24,12 +24,12 @@ export interface Options {
   readonly retention?: Duration.Input
 }
 
-const published = Metric.counter("sluice_relay_published_total", {
-  description: "events of the outbox that the event log has acknowledged",
+const published = Metric.counter("sluice_relay_events_total", {
+  description: "Events of the outbox that the event log has acknowledged.",
   incremental: true
 })
-const size = Metric.gauge("sluice_outbox_events", { description: "events written and not yet published" })
-const age = Metric.gauge("sluice_outbox_age_seconds", { description: "age of the oldest event that is not yet published" })
+const size = Metric.gauge("sluice_outbox_events", { description: "Events written and not yet published." })
+const age = Metric.gauge("sluice_outbox_age_seconds", { description: "Age of the oldest event that is not yet published." })
 
 /** Commits of other processes are found by looking: soon after the last one, more seldom when it has been quiet. */
 const [soon, seldom] = [20, 500]
@@ -45,6 +45,7 @@ export const run = (options: Options = {}) =>
     const retentionMs = Duration.toMillis(Duration.fromInputUnsafe(options.retention ?? 0))
     const leases = makeLeases(sql, options.owner ?? randomUUID(), options.lease ?? "6 seconds")
     let held: Held = nothingHeld
+    yield* Metric.value(published)
     yield* Effect.addFinalizer(() => Effect.ignore(leases.release))
 
     /** Gives how many were published. */

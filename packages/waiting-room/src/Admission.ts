@@ -15,7 +15,10 @@ const tick = "50 millis"
 const restingTicks = 5
 const admittedAtOnce = 1000
 
-const admitted = Metric.counter("sluice_admissions_total", { description: "users who passed to the gate", incremental: true })
+const admitted = Metric.counter("sluice_admissions_total", {
+  description: "Users who passed to the gate and won.",
+  incremental: true
+})
 
 const encode = Schema.encodeSync(CouponWonJson)
 

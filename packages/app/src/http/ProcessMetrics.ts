@@ -1,5 +1,5 @@
 /** What this process uses, under the names that dashboards for Prometheus and Node expect. */
-import { monitorEventLoopDelay } from "node:perf_hooks"
+import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import { Effect, Metric } from "effect"
 import { gauge } from "./HttpMetrics.ts"
 
@@ -19,17 +19,31 @@ export const processMetrics = Effect.gen(function* () {
     const { user, system } = process.cpuUsage()
     return { count: (user + system) / 1e6, incremental: true }
   }
+  let idleAndBusy = performance.eventLoopUtilization()
   const startedAt = Date.now() / 1000 - process.uptime()
   const registrations = [
     Metric.registerUnsafe(cpuSeconds, context, { get: cpu, update: nothing, modify: nothing }),
     gauge("process_resident_memory_bytes", "Resident memory.", context, () => process.memoryUsage.rss()),
     gauge("process_start_time_seconds", "Start, as seconds since 1970.", context, () => startedAt),
     gauge("nodejs_heap_size_used_bytes", "Used heap of JavaScript.", context, () => process.memoryUsage().heapUsed),
+    gauge(
+      "nodejs_eventloop_utilization_ratio",
+      "Share of the time since the last scrape in which the event loop was busy, 0 to 1.",
+      context,
+      () => performance.eventLoopUtilization(idleAndBusy).utilization
+    ),
     gauge("nodejs_eventloop_lag_p50_seconds", "Median delay of the event loop since the last scrape.", context, () =>
       seconds(delay.percentile(50))
     ),
-    gauge("nodejs_eventloop_lag_p99_seconds", "99th percentile of it.", context, () => seconds(delay.percentile(99))),
-    gauge("nodejs_eventloop_lag_max_seconds", "Longest of it.", context, () => seconds(delay.max))
+    gauge(
+      "nodejs_eventloop_lag_p99_seconds",
+      "99th percentile of the delay of the event loop since the last scrape.",
+      context,
+      () => seconds(delay.percentile(99))
+    ),
+    gauge("nodejs_eventloop_lag_max_seconds", "Longest delay of the event loop since the last scrape.", context, () =>
+      seconds(delay.max)
+    )
   ]
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -37,7 +51,10 @@ export const processMetrics = Effect.gen(function* () {
       for (const registration of registrations) registration.remove()
     })
   )
-  return Effect.sync(() => delay.reset())
+  return Effect.sync(() => {
+    delay.reset()
+    idleAndBusy = performance.eventLoopUtilization()
+  })
 })
 
 /** The histogram counts from its own resolution, and holds no number at all before its first sample. */
