@@ -23,7 +23,7 @@ import {
 } from "./Problems.ts"
 
 export class Guard extends HttpApiMiddleware.Service<Guard>()("sluice/http/Guard", {
-  error: [problem("internal"), problem<Unavailable>("unavailable", "overloaded", "shutting_down")]
+  error: [problem<never>("internal"), problem<Unavailable>("unavailable", "overloaded", "shutting_down")]
 }) {}
 
 /** What every endpoint that takes anything from a client may answer besides. */
