@@ -6,7 +6,8 @@ const loaders = {
   rush: async () => (await import("./rush.ts")).rush,
   dlq: async () => (await import("./dlq.ts")).dlq,
   orders: async () => (await import("./orders.ts")).orders,
-  load: async () => (await import("./load.ts")).load
+  load: async () => (await import("./load.ts")).load,
+  doctor: async () => (await import("./doctor.ts")).doctor
 }
 
 type Loaders = typeof loaders

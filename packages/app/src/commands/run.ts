@@ -1,5 +1,5 @@
 /**
- * Runs the command line and gives every end its exit code: 0 fine, 1 failed, 2 wrong usage. What an error has to say goes to stderr, as
+ * Runs the command line and gives every end its exit code: 0 fine, 1 failed, 2 wrong usage, 3 something was found. What an error has to say goes to stderr, as
  * text without a stack; only a defect is shown whole.
  */
 import { Cause, Console, Data, Effect, Runtime } from "effect"
@@ -15,6 +15,9 @@ export class Exit extends Data.TaggedError("Exit")<{ readonly code: number }> {
 }
 
 const usage = 2
+
+/** The command did what it was asked for, and found something that is not as it should be. */
+export const findings = 3
 
 const presenter = CliOutput.Presenter.of({
   present: (event) =>
