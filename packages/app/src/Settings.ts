@@ -52,6 +52,8 @@ export interface Settings {
   readonly drainGrace: Duration.Duration
   /** How long published events stay in the outbox. */
   readonly outboxRetention: Duration.Duration
+  /** How long it is known what admins changed. */
+  readonly auditRetention: Duration.Duration
   readonly orderView: "mongodb" | "mariadb"
   readonly logLevel: LogLevel
   readonly logFormat: "pretty" | "json" | "logfmt"
@@ -294,6 +296,7 @@ export const readSettings = (
       recoveryDrain: duration("SLUICE_RECOVERY_DRAIN", Duration.seconds(5)),
       drainGrace: duration("SLUICE_DRAIN_GRACE", Duration.seconds(0)),
       outboxRetention: duration("SLUICE_OUTBOX_RETENTION", Duration.seconds(0)),
+      auditRetention: duration("SLUICE_AUDIT_RETENTION", Duration.days(365)),
       orderView: oneOf("SLUICE_ORDER_VIEW", ["mongodb", "mariadb"], "mongodb"),
       logLevel: oneOf("SLUICE_LOG_LEVEL", logLevels, "Info"),
       logFormat: oneOf("SLUICE_LOG_FORMAT", ["pretty", "json", "logfmt"], "pretty")

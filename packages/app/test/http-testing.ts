@@ -13,6 +13,7 @@ import {
   Unavailable
 } from "@sluice/domain"
 import { Effect, type Exit, Layer, Redacted, Stream } from "effect"
+import { AuditLog, type Change } from "../src/audit/AuditLog.ts"
 import { type EngineHealth, Health } from "../src/http/Health.ts"
 import type { HttpOptions } from "../src/http/Options.ts"
 import { HttpAddress, layer } from "../src/http/Server.ts"
@@ -67,6 +68,8 @@ export interface Fakes {
   /** Every call that reached a service, as `name argument ...`. */
   readonly calls: Array<string>
   readonly engines: Array<EngineHealth>
+  /** What came into the audit log. */
+  readonly audited: Array<Change>
   /** How many joins and looks came without a fiber. */
   unsafe: number
   /** How many watch a ticket or campaign now. */
@@ -80,6 +83,7 @@ export interface Fakes {
 
 export const makeFakes = (): Fakes => ({
   calls: [],
+  audited: [],
   engines: [{ engine: "fake", ok: true, milliseconds: 1 }],
   unsafe: 0,
   watchers: 0,
@@ -216,7 +220,16 @@ export const layerFakes = (fakes: Fakes) => {
     })
   )
 
+  const audit = Layer.succeed(
+    AuditLog,
+    AuditLog.of({
+      record: (change) => Effect.sync(() => fakes.audited.push(change)),
+      page: (limit, before) => Effect.as(told("audit", limit, before ?? "newest"), { entries: [], next: null })
+    })
+  )
+
   return Layer.mergeAll(
+    audit,
     loads,
     drop,
     admin,

@@ -27,9 +27,11 @@ export class CampaignAdmin extends Context.Service<
   CampaignAdmin,
   {
     readonly create: (campaign: NewCampaign) => Effect.Effect<CampaignView, CampaignExists | ChangeRefused | Unavailable>
+    /** `seen` is told what stood before, as it was when it was changed. */
     readonly change: (
       campaignId: CampaignId,
-      patch: CampaignPatch
+      patch: CampaignPatch,
+      seen?: (before: Campaign) => void
     ) => Effect.Effect<CampaignView, CampaignNotFound | ChangeRefused | Unavailable>
     /** Holds the room against the issuances and mends what differs. */
     readonly reconcile: (campaignId: CampaignId) => Effect.Effect<ReconcileReport, CampaignNotFound | Unavailable>
@@ -101,8 +103,17 @@ const make = Effect.gen(function* () {
     return yield* drop.campaign(input.id).pipe(Effect.catchTag("CampaignNotFound", () => Effect.fail(unavailable)))
   })
 
-  const change = Effect.fn("CampaignAdmin.change")(function* (campaignId: CampaignId, patch: CampaignPatch) {
-    const changed = yield* sqlDown(campaigns.update(campaignId, (campaign) => decide(campaign, patch)))
+  const change = Effect.fn("CampaignAdmin.change")(function* (
+    campaignId: CampaignId,
+    patch: CampaignPatch,
+    seen?: (before: Campaign) => void
+  ) {
+    const changed = yield* sqlDown(
+      campaigns.update(campaignId, (campaign) => {
+        seen?.(campaign)
+        return decide(campaign, patch)
+      })
+    )
     if (Option.isNone(changed)) return yield* notFound(campaignId)
     yield* onSale.refresh
     yield* recovery.answered(campaignId, room.configure(changed.value))

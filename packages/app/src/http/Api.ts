@@ -7,9 +7,12 @@
 import { Layer } from "effect"
 import { HttpApi, OpenApi } from "effect/http-api"
 import version from "../../package.json" with { type: "json" }
+import { layerAudited } from "./Audited.ts"
 import { layerGuard } from "./Guard.ts"
+import { auditApi, layerAudit } from "./groups/audit.ts"
 import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts"
 import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
+import { crowdsApi, layerCrowds } from "./groups/crowds.ts"
 import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
 import { lagApi, layerLag } from "./groups/lag.ts"
 import { layerLoads, loadsApi } from "./groups/loads.ts"
@@ -17,6 +20,7 @@ import { layerOperations, operationsApi } from "./groups/operations.ts"
 import { layerOrderReads, orderReadsApi } from "./groups/order-reads.ts"
 import { layerOrders, ordersApi } from "./groups/orders.ts"
 import { layerOrdersAdmin, ordersAdminApi } from "./groups/orders-admin.ts"
+import { layerOverview, overviewApi } from "./groups/overview.ts"
 import { layerShopAdmin, shopAdminApi } from "./groups/shop-admin.ts"
 import { layerTickets, ticketsApi } from "./groups/tickets.ts"
 import { layerUsers, usersApi } from "./groups/users.ts"
@@ -58,6 +62,9 @@ export const Api = HttpApi.make("sluice")
   .addHttpApi(ordersAdminApi)
   .addHttpApi(lagApi)
   .addHttpApi(loadsApi)
+  .addHttpApi(auditApi)
+  .addHttpApi(crowdsApi)
+  .addHttpApi(overviewApi)
   .addHttpApi(operationsApi)
   .annotateMerge(
     OpenApi.annotations({
@@ -80,9 +87,14 @@ export const layerHandlers = Layer.mergeAll(
   layerUsers,
   layerOrders,
   layerOrderReads,
-  Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads, layerLag, layerOrdersAdmin).pipe(
-    Layer.provide(layerAdmin)
-  ),
+  Layer.mergeAll(
+    Layer.mergeAll(layerCampaignAdmin, layerDeadLetters, layerShopAdmin, layerLoads, layerOrdersAdmin, layerCrowds).pipe(
+      Layer.provide(layerAudited)
+    ),
+    layerLag,
+    layerAudit,
+    layerOverview
+  ).pipe(Layer.provide(layerAdmin)),
   layerOperations
 ).pipe(Layer.provide(layerGuard))
 

@@ -20,6 +20,8 @@ export class Identity extends Context.Service<
   Identity,
   {
     readonly isAdmin: (authorization: string | undefined) => boolean
+    /** The text without the admin key, should it be in it. */
+    readonly conceal: (text: string) => string
     /** Undefined where the caller is trusted. */
     readonly verifyUser: Verify | undefined
     /** The user of a call that may also name one. */
@@ -110,6 +112,7 @@ export const makeIdentity = Effect.fnUntraced(function* (options: HttpOptions) {
       const given = bearer(authorization)
       return expected !== undefined && given !== undefined && timingSafeEqual(digest(given), expected)
     },
+    conceal: (text) => (adminKey === undefined ? text : text.replaceAll(Redacted.value(adminKey), "[the admin key]")),
     verifyUser,
     user: (authorization, named) =>
       Effect.promise(async () => whoIs(await verifyUser?.(authorization), named)).pipe(

@@ -23,6 +23,7 @@ import {
 import { Data, Schema, SchemaTransformation } from "effect"
 import { HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiError, HttpApiSchema } from "effect/http-api"
+import { CrowdNotFound, CrowdRunning } from "../crowd/CrowdErrors.ts"
 import { LoadNotFound, LoadRefused } from "../load/LoadErrors.ts"
 import { bodyLimit, fieldErrors } from "./Input.ts"
 
@@ -36,6 +37,7 @@ export const codes = {
   campaign_not_found: [404, "There is no such campaign"],
   order_not_found: [404, "There is no such order"],
   load_not_found: [404, "There is no such load"],
+  crowd_not_found: [404, "There is no such crowd"],
   method_not_allowed: [405, "The method is not allowed at this path"],
   request_timeout: [408, "The request did not arrive in time"],
   not_open: [409, "The campaign is not open yet"],
@@ -44,6 +46,8 @@ export const codes = {
   campaign_exists: [409, "There is a campaign with this id"],
   change_refused: [409, "The change contradicts what stands"],
   load_conflict: [409, "The job is another one, or under way"],
+  crowd_running: [409, "Another crowd is under way"],
+  crowd_refused: [409, "A crowd can not be sent here"],
   order_state: [409, "The state of the order does not allow it"],
   order_in_progress: [409, "An order with this idempotency key is being placed"],
   coupon_spent: [409, "The coupon is spent"],
@@ -147,6 +151,8 @@ const known = (error: unknown): ProblemFields | undefined => {
   if (ofOrder !== undefined) return ofOrder
   if (error instanceof LoadNotFound) return { code: "load_not_found", detail: `There is no load ${error.job}.` }
   if (error instanceof LoadRefused) return loadRefused(error)
+  if (error instanceof CrowdNotFound) return { code: "crowd_not_found", detail: `There is no crowd ${error.crowd}.` }
+  if (error instanceof CrowdRunning) return { code: "crowd_running", detail: `The crowd ${error.crowd} is under way.` }
   if (error instanceof Unavailable) {
     return { code: "unavailable", detail: `Not available now: ${error.engine}.`, headers: retryAfter(error.retryAfterSeconds) }
   }

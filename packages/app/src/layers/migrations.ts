@@ -3,6 +3,7 @@ import { Campaigns, Issuances } from "@sluice/coupons"
 import { Migrations } from "@sluice/engines"
 import { OrderViewsSql, ordersMigration } from "@sluice/orders"
 import { Layer } from "effect"
+import { auditMigration } from "../audit/AuditLog.ts"
 import { secretsMigration } from "../Secrets.ts"
 
 const migrations: Migrations.Migrations = {
@@ -10,7 +11,8 @@ const migrations: Migrations.Migrations = {
   "0002_issuances": Issuances.issuancesMigration,
   "0003_secrets": secretsMigration,
   "0010_orders": ordersMigration,
-  "0020_order_view": OrderViewsSql.orderViewMigration
+  "0020_order_view": OrderViewsSql.orderViewMigration,
+  "0060_audit": auditMigration
 }
 
 /** `more` are those of one engine set. */

@@ -5,6 +5,7 @@ import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomK
 import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
+import * as AuditLog from "../audit/AuditLog.ts"
 import { OrderVerifier } from "../http/groups/orders-admin.ts"
 import { Lag } from "../Lag.ts"
 import * as Loads from "../load/Loads.ts"
@@ -42,4 +43,5 @@ const loads = ({ dataDir, engines, maxLoads, maxUploadBytes }: Settings) =>
     Layer.provide(engines.kind === "cluster" ? LoadTargetMariaDb.layer(engines.mariadb) : LoadTargetSqlite.layer)
   )
 
-export const layer = (settings: Settings) => Layer.mergeAll(coupons(settings), orders, loads(settings))
+export const layer = (settings: Settings) =>
+  Layer.mergeAll(coupons(settings), orders, loads(settings), AuditLog.layer(settings.auditRetention))

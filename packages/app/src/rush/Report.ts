@@ -43,18 +43,27 @@ export const spread = (values: ReadonlyArray<number>): Spread => {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
+/** How joining went so far. */
+export const joins = (crowd: Crowd): Pick<Report, "joinMs" | "joinsPerSecond"> => {
+  const joined = crowd.users.filter((user) => user.joinedAtMs !== undefined)
+  return {
+    joinsPerSecond: crowd.lastJoinAtMs === 0 ? 0 : (joined.length * 1000) / crowd.lastJoinAtMs,
+    joinMs: spread(joined.map((user) => user.joinedAtMs! - user.meantAtMs))
+  }
+}
+
 export const report = (
   crowd: Crowd,
   of: Pick<Report, "campaignId" | "url" | "seed" | "stock" | "complete" | "campaign" | "verdicts">
 ): Report => {
   const progress = crowd.progress()
-  const joined = crowd.users.filter((user) => user.joinedAtMs !== undefined)
-  const ended = joined.filter((user) => user.endedAtMs !== undefined && user.ticket !== undefined)
+  const ended = crowd.users.filter(
+    (user) => user.joinedAtMs !== undefined && user.endedAtMs !== undefined && user.ticket !== undefined
+  )
   return {
     ...of,
     progress,
-    joinsPerSecond: crowd.lastJoinAtMs === 0 ? 0 : (progress.joined * 1000) / crowd.lastJoinAtMs,
-    joinMs: spread(joined.map((user) => user.joinedAtMs! - user.meantAtMs)),
+    ...joins(crowd),
     waitMs: spread(ended.map((user) => user.endedAtMs! - user.joinedAtMs!)),
     requests: { ...crowd.requests },
     retried: Object.fromEntries(crowd.retried),

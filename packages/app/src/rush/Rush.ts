@@ -7,7 +7,7 @@ import { Data, Effect, Schedule, Schema, type Scope } from "effect"
 import type { Answer, Client, NoAnswer } from "./Client.ts"
 import * as Clients from "./Client.ts"
 import { Crowd, type Progress, type User } from "./Crowd.ts"
-import { type Report, report } from "./Report.ts"
+import { joins, type Report, report } from "./Report.ts"
 import { type History, judge } from "./Verdict.ts"
 
 export interface RushOptions {
@@ -21,6 +21,8 @@ export interface RushOptions {
   readonly seed: number
   /** By default what arrivals and stock need, and half a minute. */
   readonly timeoutMs?: number
+  /** However much they need. */
+  readonly maxTimeoutMs?: number
   readonly listenShare?: number
   readonly connections?: number
 }
@@ -33,6 +35,7 @@ export class RushError extends Data.TaggedError("RushError")<{
 
 export interface Rush {
   readonly progress: () => Progress
+  readonly joins: () => Pick<Report, "joinMs" | "joinsPerSecond">
   /** Waits for the end, asks what can be asked, and judges. */
   readonly report: Effect.Effect<Report>
   /** Stops and judges what was seen so far, with no further request. */
@@ -147,7 +150,7 @@ export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scop
     )
     const campaign = yield* campaignOf(client, options)
     const neededMs = (users / perSecond + Math.min(users, campaign.remaining) / campaign.ratePerSecond) * 1000
-    const timeoutMs = options.timeoutMs ?? neededMs + graceMs
+    const timeoutMs = Math.min(options.timeoutMs ?? neededMs + graceMs, options.maxTimeoutMs ?? Number.POSITIVE_INFINITY)
     const crowd = new Crowd({ campaignId, users, perSecond, seed, listenShare: options.listenShare ?? 0, listeners }, client)
     yield* Effect.acquireRelease(
       Effect.sync(() => crowd.start()),
@@ -168,6 +171,7 @@ export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scop
 
     return {
       progress: () => crowd.progress(),
+      joins: () => joins(crowd),
       report: Effect.gen(function* () {
         const ended = Effect.promise(() => crowd.ended)
         yield* Effect.timeoutOption(ended, timeoutMs)

@@ -7,10 +7,12 @@ import {
   type ChangeRefused,
   closesAfterItOpens,
   NewCampaign,
-  ReconcileReport
+  ReconcileReport,
+  type Campaign as Stored
 } from "@sluice/domain"
 import { Effect } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Audited, ChangeNote } from "../Audited.ts"
 import { Guard, ofInput, ofJsonBody } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
@@ -62,7 +64,15 @@ export const CampaignAdministration = HttpApiGroup.make("campaign-admin")
   )
   .annotateMerge(OpenApi.annotations({ title: "campaigns (admin)", description: "Campaigns, for the admin." }))
 
-export const campaignAdminApi = api.add(CampaignAdministration).middleware(Admin).middleware(Guard)
+export const campaignAdminApi = api.add(CampaignAdministration).middleware(Audited).middleware(Admin).middleware(Guard)
+
+/** Of the fields that were to change. */
+const beforeAndAfter = ({ closesAtMs, ...before }: Stored, patch: CampaignPatch) => {
+  const stood = { ...before, closesAt: closesAtMs === null ? null : new Date(closesAtMs).toISOString() }
+  return Object.fromEntries(
+    Object.entries(patch).map(([name, after]) => [name, { before: stood[name as keyof CampaignPatch], after }])
+  )
+}
 
 export const layerCampaignAdmin = HttpApiBuilder.group(
   campaignAdminApi,
@@ -71,7 +81,12 @@ export const layerCampaignAdmin = HttpApiBuilder.group(
     const admin = yield* CampaignAdmin
     return handlers.handleAll({
       create: ({ payload }) => admin.create(payload),
-      change: ({ params, payload }) => admin.change(params.id, payload),
+      change: Effect.fnUntraced(function* ({ params, payload }) {
+        const note = yield* ChangeNote
+        return yield* admin.change(params.id, payload, (before) => {
+          note.change = beforeAndAfter(before, payload)
+        })
+      }),
       reconcile: ({ params }) => admin.reconcile(params.id)
     })
   })

@@ -3,6 +3,7 @@ import { DeadLetterList, DeadLetters, DeadLetterTopic, ReplayReport } from "@slu
 import { type Unavailable, winsTopic } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Audited } from "../Audited.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
@@ -39,7 +40,7 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
   )
   .annotateMerge(OpenApi.annotations({ title: "dead letters (admin)", description: "Events that were set aside." }))
 
-export const deadLettersApi = api.add(DeadLetterAdministration).middleware(Admin).middleware(Guard)
+export const deadLettersApi = api.add(DeadLetterAdministration).middleware(Audited).middleware(Admin).middleware(Guard)
 
 export const layerDeadLetters = HttpApiBuilder.group(
   deadLettersApi,

@@ -12,6 +12,7 @@ import { isJobName, jobRule } from "../../load/Job.ts"
 import type { LoadNotFound, LoadRefused } from "../../load/LoadErrors.ts"
 import { Loads } from "../../load/Loads.ts"
 import { uploadOf, withoutDeadline } from "../../load/Upload.ts"
+import { Audited, ChangeNote } from "../Audited.ts"
 import { EventStreams } from "../EventStreams.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
@@ -153,7 +154,7 @@ export const LoadGroup = HttpApiGroup.make("loads")
   )
   .annotateMerge(OpenApi.annotations({ title: "loads (admin)", description: "Bulk loads." }))
 
-export const loadsApi = api.add(LoadGroup).middleware(Admin).middleware(Guard)
+export const loadsApi = api.add(LoadGroup).middleware(Audited).middleware(Admin).middleware(Guard)
 
 const types = ["text/csv", "application/x-ndjson", "application/ndjson"]
 
@@ -205,9 +206,11 @@ export const layerLoads = HttpApiBuilder.group(
           if (format === undefined) return yield* unsupportedMediaType(types)
           if (Number(incoming.headers["content-length"]) > maxBytes) return yield* tooLarge(maxBytes)
           withoutDeadline(incoming, idleMs)
+          const job = query.job ?? `upload-${randomUUID()}`
+          ;(yield* ChangeNote).target = job
           return yield* loads.upload({
             table: query.table,
-            job: query.job ?? `upload-${randomUUID()}`,
+            job,
             maxRejects: query.maxRejects ?? 0,
             text: {
               ...format,

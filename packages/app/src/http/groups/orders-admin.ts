@@ -3,6 +3,7 @@ import type { Unavailable } from "@sluice/domain"
 import { type OrdersRead, type OrderViews, VerifyOrders } from "@sluice/orders"
 import { Context, Effect, Layer, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Audited } from "../Audited.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
@@ -40,7 +41,7 @@ export const OrderAdministration = HttpApiGroup.make("orders-admin")
   )
   .annotateMerge(OpenApi.annotations({ title: "orders (admin)", description: "Whether readers see what was written." }))
 
-export const ordersAdminApi = api.add(OrderAdministration).middleware(Admin).middleware(Guard)
+export const ordersAdminApi = api.add(OrderAdministration).middleware(Audited).middleware(Admin).middleware(Guard)
 
 export const layerOrdersAdmin = HttpApiBuilder.group(
   ordersAdminApi,

@@ -3,6 +3,7 @@ import { CustomerId, CustomerProfile, ProductData, ProductId } from "@sluice/dom
 import { Customers, Products } from "@sluice/orders"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Audited } from "../Audited.ts"
 import { Guard, ofJsonBody } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { api } from "./documents.ts"
@@ -60,7 +61,7 @@ export const ShopAdministration = HttpApiGroup.make("shop-admin")
   )
   .annotateMerge(OpenApi.annotations({ title: "shop (admin)", description: "Customers and products, for the admin." }))
 
-export const shopAdminApi = api.add(ShopAdministration).middleware(Admin).middleware(Guard)
+export const shopAdminApi = api.add(ShopAdministration).middleware(Audited).middleware(Admin).middleware(Guard)
 
 export const layerShopAdmin = HttpApiBuilder.group(
   shopAdminApi,
