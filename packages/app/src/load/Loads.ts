@@ -10,7 +10,8 @@ import { columnsFor, load } from "@sluice/bulk-load/BulkLoader"
 import { type Job, LoadError, LoadTarget } from "@sluice/bulk-load/LoadTarget"
 import { fromReadable, type TextOptions } from "@sluice/bulk-load/TextSource"
 import { Unavailable } from "@sluice/domain"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Metric, Schedule, Stream } from "effect"
+import { gauge } from "../http/HttpMetrics.ts"
 import { LoadNotFound, LoadRefused } from "./LoadErrors.ts"
 import type { Upload } from "./Upload.ts"
 
@@ -93,12 +94,29 @@ export const viewOf = (job: Job, now: number): LoadView => {
 
 const isSame = (a: LoadView, b: LoadView) => a.state === b.state && a.rows === b.rows && a.rejects === b.rejects
 
+const endedTotal = Metric.counter("sluice_loads_total", {
+  description: "Uploads that came to an end, by their outcome.",
+  incremental: true
+})
+const endedAs = (outcome: "done" | "failed" | "stopped") => Metric.withAttributes(endedTotal, { outcome })
+
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isSuccess(exit) ? "done" : Cause.hasInterruptsOnly(exit.cause) ? "stopped" : "failed"
+
 const refuse = (reason: LoadRefused["reason"], detail: string) => new LoadRefused({ reason, detail })
 
 const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUploadBytes }: Options) {
   const target = yield* LoadTarget
   const scope = yield* Effect.scope
   let running = 0
+  const inProgress = gauge(
+    "sluice_loads_running",
+    "Uploads that this process is storing.",
+    yield* Effect.context<never>(),
+    () => running
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => inProgress.remove()))
+  yield* Metric.value(endedAs("failed"))
 
   const ofDatabase = <A, E>(effect: Effect.Effect<A, E | LoadError>): Effect.Effect<A, Exclude<E, LoadError> | Unavailable> =>
     Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, LoadError> | Unavailable> => {
@@ -152,7 +170,12 @@ const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUpload
       }).pipe(
         Effect.provideService(LoadTarget, target),
         Effect.tapError((error) => Effect.logWarning(`load ${job}: ${error.message}`)),
-        Effect.onExit(() => Effect.sync(() => running--)),
+        Effect.onExit((exit) =>
+          Effect.andThen(
+            Effect.sync(() => running--),
+            Metric.update(endedAs(outcomeOf(exit)), 1)
+          )
+        ),
         Effect.forkIn(scope)
       )
       isLoading = true
