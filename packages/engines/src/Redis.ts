@@ -88,9 +88,14 @@ const openSingle = (options: RedisConfig) =>
       Effect.sync(() => new Client(clientOptions(Redacted.value(options.urls[0]!), options))),
       (c) => Effect.promise(() => c.quit().catch(() => c.disconnect()))
     )
-    client.on("error", () => {}) // every call has its own error; without a listener the process would end
+    let last: unknown
+    // Every call has its own error; without a listener the process would end. That of `connect` does not say why.
+    client.on("error", (error) => (last = error))
     const current = followRunId(client)
-    yield* attempt(() => client.connect())
+    yield* Effect.mapError(
+      attempt(() => client.connect()),
+      (error) => (last === undefined ? error : new RedisError({ cause: last }))
+    )
     const runId = Effect.suspend(() => {
       const id = current()
       return id === undefined ? Effect.fail(new RedisError({ cause: away })) : Effect.succeed(id)

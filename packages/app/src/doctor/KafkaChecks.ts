@@ -1,7 +1,7 @@
 /** Kafka carries wins and orders that were acknowledged: one broker's end must not lose them. */
 import { ordersTopic, winsTopic } from "@sluice/domain"
-import { deadLetterTopic, Kafka } from "@sluice/engines"
-import { Effect } from "effect"
+import { deadLetterTopic, EventLog, EventLogKafka, Kafka } from "@sluice/engines"
+import { Effect, Layer } from "effect"
 import { type Finding, findings, judgeRights, judgeSkew, type Refusal, type Skew, skewOf } from "./Finding.ts"
 import { type Engine, ownName, trying } from "./Trying.ts"
 
@@ -49,7 +49,7 @@ export const judgeKafka = (facts: KafkaFacts): ReadonlyArray<Finding> => [
       ? ok("version", `it speaks Fetch ${facts.fetchVersion}, so it is new enough (2.1 or newer)`)
       : problem("version", `it speaks only Fetch ${facts.fetchVersion}, and is older than 2.1`, "install a newer Kafka"),
   ok("brokers", `${facts.brokers} answer`),
-  ...facts.topics.flatMap((topic) => judgeTopic(topic, facts.brokers)),
+  ...alike(facts.topics).flatMap((topic) => judgeTopic(topic, facts.brokers)),
   ...judgeMissing(facts),
   judgeAutoCreate(facts.autoCreate),
   judgeRights(
@@ -61,34 +61,46 @@ export const judgeKafka = (facts: KafkaFacts): ReadonlyArray<Finding> => [
   ...(facts.skew === undefined ? [] : [judgeSkew("kafka", facts.skew)])
 ]
 
+/** Topics of which the same is true, as one with all their names. */
+const alike = (topics: ReadonlyArray<TopicFacts>): ReadonlyArray<TopicFacts> => {
+  const byFacts = Map.groupBy(topics, ({ name: _name, ...facts }) => JSON.stringify(facts))
+  return [...byFacts.values()].map((group) => ({
+    ...group[0]!,
+    name: group
+      .map(({ name }) => name)
+      .sort()
+      .join(", ")
+  }))
+}
+
 const judgeTopic = (topic: TopicFacts, brokers: number): ReadonlyArray<Finding> => {
   const { inSync, minInSync, name, partitions, replicas, retentionMs, withoutLeader } = topic
   const found: Array<Finding> = []
   if (withoutLeader > 0) {
     found.push(
       problem(
-        `${name} leader`,
-        `${withoutLeader} of ${partitions} partitions have no leader: nothing can be published to them`,
-        `bring their brokers back; kafka-topics.sh --describe --topic ${name} names them`
+        "leader",
+        `${name}: ${withoutLeader} of ${partitions} partitions have no leader: nothing can be published to them`,
+        `bring their brokers back; kafka-topics.sh --describe --unavailable-partitions names them`
       )
     )
   }
   const reassign = `kafka-reassign-partitions.sh, to ${Math.min(3, Math.max(brokers, 3))} replicas of each partition of ${name}`
   if (replicas >= 2)
-    found.push(ok(`${name} replication`, `${replicas} replicas of ${partitions} partitions on ${brokers} brokers`))
+    found.push(ok("replication", `${name}: ${replicas} replicas of ${partitions} partitions on ${brokers} brokers`))
   else if (brokers >= 2) {
     found.push(
       problem(
-        `${name} replication`,
-        `one replica on ${brokers} brokers: the loss of one broker loses events that were acknowledged`,
+        "replication",
+        `${name}: one replica on ${brokers} brokers, and the loss of one broker loses events that were acknowledged`,
         reassign
       )
     )
   } else {
     found.push(
       warning(
-        `${name} replication`,
-        "one replica on one broker: the loss of its disk loses events that were acknowledged",
+        "replication",
+        `${name}: one replica on one broker, and the loss of its disk loses events that were acknowledged`,
         `add brokers, then ${reassign}`
       )
     )
@@ -96,8 +108,8 @@ const judgeTopic = (topic: TopicFacts, brokers: number): ReadonlyArray<Finding> 
   if (inSync < replicas) {
     found.push(
       warning(
-        `${name} in sync`,
-        `only ${inSync} of ${replicas} replicas are in sync`,
+        "in sync",
+        `${name}: only ${inSync} of ${replicas} replicas are in sync`,
         `kafka-topics.sh --describe --under-replicated-partitions; bring the missing brokers back`
       )
     )
@@ -106,8 +118,8 @@ const judgeTopic = (topic: TopicFacts, brokers: number): ReadonlyArray<Finding> 
   if (retentionMs !== undefined && retentionMs >= 0 && retentionMs < 86_400_000) {
     found.push(
       warning(
-        `${name} retention`,
-        `events are deleted after ${Math.round(retentionMs / 60_000)} min, also those that no consumer has read`,
+        "retention",
+        `${name}: events are deleted after ${Math.round(retentionMs / 60_000)} min, also those that no consumer has read`,
         alter(name, "retention.ms=604800000")
       )
     )
@@ -116,28 +128,28 @@ const judgeTopic = (topic: TopicFacts, brokers: number): ReadonlyArray<Finding> 
 }
 
 const alter = (topic: string, config: string) =>
-  `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${config}`
+  `for topic in ${topic.replaceAll(",", "")}; do kafka-configs.sh --alter --entity-type topics --entity-name $topic --add-config ${config}; done`
 
 const judgeMinInSync = ({ name, replicas }: TopicFacts, minInSync: number | undefined): ReadonlyArray<Finding> => {
-  const check = `${name} min.insync.replicas`
+  const check = "min.insync.replicas"
   if (minInSync === undefined) {
-    return [warning(check, "the broker does not tell", "allow DescribeConfigs on the topic, or look at it yourself")]
+    return [warning(check, `${name}: the broker does not tell`, "allow DescribeConfigs on the topic, or look at it yourself")]
   }
   if (minInSync > replicas) {
     return [
       problem(
         check,
-        `${minInSync} of ${replicas} replicas: nothing can be published`,
+        `${name}: ${minInSync} of ${replicas} replicas, so nothing can be published`,
         alter(name, `min.insync.replicas=${Math.max(1, replicas - 1)}`)
       )
     ]
   }
-  if (replicas === 1) return [ok(check, `${minInSync}, as there is one replica`)]
+  if (replicas === 1) return [ok(check, `${name}: ${minInSync}, as there is one replica`)]
   if (minInSync === 1) {
     return [
       warning(
         check,
-        "1: an event counts as acknowledged when one broker has it, and is lost with that broker",
+        `${name}: 1, so an event counts as acknowledged when one broker has it, and is lost with that broker`,
         alter(name, "min.insync.replicas=2")
       )
     ]
@@ -146,11 +158,11 @@ const judgeMinInSync = ({ name, replicas }: TopicFacts, minInSync: number | unde
     ? [
         warning(
           check,
-          `${minInSync} of ${replicas} replicas: nothing can be published while one broker is away`,
+          `${name}: ${minInSync} of ${replicas} replicas, so nothing can be published while one broker is away`,
           alter(name, `min.insync.replicas=${replicas - 1}`)
         )
       ]
-    : [ok(check, `${minInSync} of ${replicas} replicas have what is acknowledged`)]
+    : [ok(check, `${name}: ${minInSync} of ${replicas} replicas have what is acknowledged`)]
 }
 
 const judgeMissing = ({ brokers, defaultReplication, missing }: KafkaFacts): ReadonlyArray<Finding> => {
@@ -207,6 +219,7 @@ const factsOf = Effect.gen(function* () {
     )?.configEntries ?? []
   const versions = yield* told(
     kafka.cluster(async (cluster) => {
+      await cluster.refreshMetadata()
       const broker = await cluster.findControllerBroker()
       return (broker as unknown as { readonly versions: Record<number, { readonly maxVersion: number }> }).versions
     })
@@ -236,6 +249,7 @@ const factsOf = Effect.gen(function* () {
 /** A topic that is stamped by the broker's clock, so that one event tells both the rights and the time. */
 const tryRights = Effect.gen(function* () {
   const kafka = yield* Kafka
+  const log = yield* EventLog
   const { refusals, step } = trying()
   const topic = ownName().replaceAll("_", ".")
   const stamped = { name: "message.timestamp.type", value: "LogAppendTime" }
@@ -251,14 +265,9 @@ const tryRights = Effect.gen(function* () {
     )
     if (made === undefined) return undefined
     const skew = yield* step("publish", Effect.tryPromise({ try: () => publish(kafka, topic), catch: (cause) => cause }))
-    yield* step(
-      "commit for a group",
-      kafka.admin((admin) => admin.setOffsets({ groupId: topic, topic, partitions: [{ partition: 0, offset: "1" }] }))
-    )
-    yield* step(
-      "read the group",
-      kafka.admin((admin) => admin.fetchOffsets({ groupId: topic, topics: [topic] }))
-    )
+    const events = yield* step("read", log.peek({ group: topic, topic, limit: 1 }))
+    if (events !== undefined) yield* step("commit for a group", log.commit(topic, events))
+    yield* step("look at a group", log.lag(topic, topic))
     yield* step(
       "delete the group",
       kafka.admin((admin) => admin.deleteGroups([topic]))
@@ -290,5 +299,8 @@ export const kafkaEngine = (brokers: ReadonlyArray<string>): Engine => ({
   about: "kafka",
   address: brokers.join(","),
   setting: "SLUICE_KAFKA_BROKERS",
-  examine: factsOf.pipe(Effect.map(judgeKafka), Effect.provide(Kafka.layer({ brokers })))
+  examine: factsOf.pipe(
+    Effect.map(judgeKafka),
+    Effect.provide(EventLogKafka.layer().pipe(Layer.provideMerge(Kafka.layer({ brokers }))))
+  )
 })

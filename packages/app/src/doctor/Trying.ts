@@ -28,8 +28,9 @@ export const reasonOf = (error: unknown): string => {
     readonly sqlMessage?: string
   }
   if (sqlMessage) return sqlMessage
-  const deeper = typeof reason === "object" && reason !== null ? reason : (cause ?? errors?.[0])
-  if (typeof deeper === "object" && deeper !== null) return reasonOf(deeper)
+  for (const deeper of [reason, cause, errors?.[0]]) {
+    if (deeper instanceof Error) return reasonOf(deeper)
+  }
   return message || String(code ?? "no reason given")
 }
 
