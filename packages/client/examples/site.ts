@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises"
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http"
 import { stripTypeScriptTypes } from "node:module"
 import type { AddressInfo } from "node:net"
+import { pipeline } from "node:stream"
 
 const [sluice = "http://127.0.0.1:8080", port = "8090"] = process.argv.slice(2)
 const folder = new URL("../", import.meta.url)
@@ -15,7 +16,7 @@ const folder = new URL("../", import.meta.url)
 const handOn = (req: IncomingMessage, res: ServerResponse) => {
   const onward = request(new URL(req.url!, sluice), { method: req.method, headers: req.headers }, (answer) => {
     res.writeHead(answer.statusCode!, answer.headers)
-    answer.pipe(res)
+    pipeline(answer, res, () => {})
   })
   onward.on("error", () => (res.headersSent ? res.destroy() : res.writeHead(502).end()))
   res.on("close", () => onward.destroy())

@@ -27,7 +27,7 @@ export interface JoinAndWait extends Connection, Pick<ClientOptions, "timeoutMs"
   /** `localStorage`, or anything like it, also asynchronous. Without it a ticket lives as long as the call. */
   readonly storage?: TicketStorage | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called with the first answer and after each change. */
+  /** Called with the first answer, after each change, and once trouble is over. */
   readonly onState?: ((ticket: Ticket) => void) | undefined
   /** Called when nobody answered, or only for a later time: what it was, and when it will be asked again. */
   readonly onTrouble?: ((error: Error, waitMs: number) => void) | undefined
@@ -51,10 +51,17 @@ const closed: Ticket = { ticket: null, state: "closed", position: null, etaSecon
 export const joinAndWait = async (options: JoinAndWait): Promise<Outcome> => {
   const { campaignId, onState, onTrouble, patienceMs: waitMs = 600_000, signal, timeoutMs = 15_000, userId } = options
   const send = makeSend(options)
-  const { ask } = makePatience({ signal, waitMs, onTrouble })
   const kept = keepTicket(options.storage, campaignId, userId)
 
   let told = ""
+  const { ask } = makePatience({
+    signal,
+    waitMs,
+    onTrouble: (error, ms) => {
+      told = ""
+      onTrouble?.(error, ms)
+    }
+  })
   const tell = (view: Ticket): Ticket => {
     const text = JSON.stringify(view)
     if (text !== told) onState?.(view)
