@@ -7,6 +7,7 @@ const loaders = {
   dlq: async () => (await import("./dlq.ts")).dlq,
   orders: async () => (await import("./orders.ts")).orders,
   load: async () => (await import("./load.ts")).load,
+  demo: async () => (await import("./demo.ts")).demo,
   doctor: async () => (await import("./doctor.ts")).doctor
 }
 
