@@ -1,7 +1,8 @@
-/** Sluice at work, for whoever wants to see it. Exit codes: 0 all promises were kept; 1 one was broken, or could not be shown. */
+/** Sluice at work, for whoever wants to see it. Exit codes: 0 all promises were kept; 1 one was broken, or could not be shown; 130 stopped. */
+import { stripVTControlCharacters } from "node:util"
 import { Console, Effect, Schema } from "effect"
-import { Command, Flag } from "effect/cli"
-import { type DemoReport, demo as play } from "../demo/Demo.ts"
+import { CliOutput, Command, Flag } from "effect/cli"
+import { type DemoReport, demo as play, type Seen } from "../demo/Demo.ts"
 import { screen } from "../demo/Screen.ts"
 import { paint, json as printJson, table } from "./Output.ts"
 import * as Remote from "./Remote.ts"
@@ -14,21 +15,22 @@ const whole = (name: string, description: string, minimum: number, maximum: numb
     Flag.withDefault(fallback)
   )
 
-export const demoText = ({ folder, promises, seconds }: DemoReport): string => {
+const narrow = ({ kept, promise, scenario, seen }: Seen) =>
+  `${kept ? paint("green", "kept  ") : paint("red", "BROKEN")}  ${scenario}: ${promise}\n        ${seen}`
+
+/** A table where it fits, else two lines a promise. */
+export const demoText = ({ folder, promises, seconds }: DemoReport, columns = process.stdout.columns ?? 200): string => {
   const broken = promises.filter(({ kept }) => !kept).length
   const verdict =
     broken === 0
       ? paint("green", `All ${promises.length} promises were kept, in ${seconds} s.`)
       : paint("red", `${broken} of ${promises.length} promises were BROKEN.`)
-  return [
-    table(
-      ["SCENARIO", "PROMISED", "SEEN", "KEPT"],
-      promises.map(({ kept, promise, scenario, seen }) => [scenario, promise, seen, kept ? "yes" : "NO"])
-    ),
-    "",
-    verdict,
-    ...(folder === null ? [] : [`Kept in ${folder}`])
-  ].join("\n")
+  const wide = table(
+    ["SCENARIO", "PROMISED", "SEEN", "KEPT"],
+    promises.map(({ kept, promise, scenario, seen }) => [scenario, promise, seen, kept ? "yes" : "NO"])
+  )
+  const fits = wide.split("\n").every((line) => CliOutput.displayWidth(stripVTControlCharacters(line)) <= columns)
+  return [...(fits ? [wide] : promises.map(narrow)), "", verdict, ...(folder === null ? [] : [`Kept in ${folder}`])].join("\n")
 }
 
 export const demo = Command.make(
@@ -44,12 +46,19 @@ export const demo = Command.make(
     stock: whole("stock", "Coupons that they want", 50, 50_000, 1000),
     orders: whole("orders", "Orders to place", 10, 100_000, 400)
   },
-  Effect.fnUntraced(function* ({ json, ...options }) {
-    const report = yield* play(options, screen())
-    if (json) yield* printJson(report)
-    else yield* Console.log(`\n${demoText(report)}`)
-    if (!report.kept) return yield* new Exit({ code: 1 })
-  })
+  Effect.fnUntraced(
+    function* ({ json, ...options }) {
+      const report = yield* play(options, screen())
+      if (json) yield* printJson(report)
+      else yield* Console.log(`\n${demoText(report)}`)
+      if (!report.kept) return yield* new Exit({ code: 1 })
+    },
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        process.exitCode = 130
+      })
+    )
+  )
 ).pipe(
   Command.withDescription(
     "Show all three scenarios in about a minute, on the embedded engines in a temporary folder: a bulk load that is killed half-way and " +

@@ -13,6 +13,12 @@ interface Counters {
   readonly waiting: number
 }
 
+interface Issued {
+  readonly serial: number
+  readonly user_id: string
+  readonly code: string
+}
+
 export interface Drop {
   readonly seen: ReadonlyArray<Seen>
   /** Of the server that runs now. */
@@ -39,17 +45,19 @@ export const drop = async (stage: Stage, { stock, users }: { readonly stock: num
   )
   let isOver = false
   void crowd.ended.then(() => (isOver = true))
-  let atKill: number | undefined
+  const issued = () =>
+    query<Issued>(`SELECT serial, user_id, code FROM issuances WHERE campaign_id = '${campaignId}' ORDER BY serial`)
+  let before: ReadonlyArray<Issued> | undefined
   let away = 0
   while (!isOver) {
     const now = await counters()
     if (now !== undefined) {
       screen.live(progress(now.issued / stock, `${count(now.issued)} of ${count(stock)} issued, ${count(now.waiting)} waiting`))
-      if (atKill === undefined && now.issued >= stock / 3 && now.issued < stock) {
+      if (before === undefined && now.issued >= stock / 3 && now.issued < stock) {
         await server.kill("SIGKILL")
         const diedAt = Date.now()
-        atKill = query<{ n: number }>("SELECT COUNT(*) AS n FROM issuances")[0]!.n
-        screen.step(`the server is killed by SIGKILL: ${count(atKill)} coupons are issued, the crowd goes on asking`)
+        before = issued()
+        screen.step(`the server is killed by SIGKILL: ${count(before.length)} coupons are issued, the crowd goes on asking`)
         server = await serve()
         away = Date.now() - diedAt
         screen.step(`the server is back after ${(away / 1000).toFixed(1)} s`)
@@ -57,30 +65,40 @@ export const drop = async (stage: Stage, { stock, users }: { readonly stock: num
     }
     await pause(100)
   }
-  if (atKill === undefined) throw new DemoFailure("the coupons were gone before the server could be killed")
+  if (before === undefined) throw new DemoFailure("the coupons were gone before the server could be killed")
   const end = await crowd.ended
   if (end !== 0 && end !== 1) throw new DemoFailure(`sluice rush ended with ${end}: ${crowd.errors().trim()}`)
   const report = JSON.parse(crowd.output()) as Report
-  const [found] = query<{ n: number; serials: number; first: number; last: number; holders: number }>(
-    `SELECT COUNT(*) AS n, COUNT(DISTINCT serial) AS serials, MIN(serial) AS first, MAX(serial) AS last,
-      COUNT(DISTINCT user_id) AS holders FROM issuances WHERE campaign_id = '${campaignId}'`
-  )
-  const { first, holders, last, n, serials } = found!
-  screen.step(`${count(report.progress.joined)} joined, ${count(n)} coupons are issued`)
+  const after = issued()
+  const serials = new Set(after.map(({ serial }) => serial))
+  const holders = new Set(after.map(({ user_id }) => user_id))
+  const bySerial = new Map(after.map((coupon) => [coupon.serial, coupon]))
+  const same = before.filter(({ code, serial, user_id }) => {
+    const now = bySerial.get(serial)
+    return now?.user_id === user_id && now.code === code
+  }).length
+  const [first, last] = [after[0]?.serial, after.at(-1)?.serial]
+  screen.step(`${count(report.progress.joined)} joined, ${count(after.length)} coupons are issued`)
   return {
     server,
     seen: [
       {
         scenario: "drop",
         promise: `exactly ${count(stock)} coupons, no serial twice, one a user`,
-        seen: `${count(n)} rows, serials ${first} to ${last} (${count(serials)} different), ${count(holders)} holders`,
-        kept: n === stock && serials === stock && first === 1 && last === stock && holders === stock
+        seen: `${count(after.length)} rows, serials ${first} to ${last}, ${count(serials.size)} different, ${count(holders.size)} holders`,
+        kept: [after.length, serials.size, last, holders.size].every((n) => n === stock) && first === 1
       },
       {
         scenario: "drop",
         promise: "everybody has a place, though the server was killed",
-        seen: `${count(report.progress.joined)} of ${count(users)} joined, killed at ${count(atKill)} issued, away ${(away / 1000).toFixed(1)} s`,
+        seen: `${count(report.progress.joined)} of ${count(users)} joined, server away for ${(away / 1000).toFixed(1)} s`,
         kept: report.progress.joined === users && report.complete
+      },
+      {
+        scenario: "drop",
+        promise: "nothing that was issued is taken back",
+        seen: `${count(same)} of ${count(before.length)} issued before the SIGKILL are unchanged`,
+        kept: same === before.length && before.length > 0
       },
       ...report.verdicts
         .filter(({ promise }) => promise !== 1)

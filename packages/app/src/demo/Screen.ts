@@ -20,6 +20,7 @@ export const progress = (share: number, text: string): string => `${bar(share)} 
 export const screen = (): Screen => {
   const live = isLive()
   let isDrawn = false
+  let drawnAt = 0
   const write = (text: string) => {
     process.stderr.write(`${isDrawn ? "\r\u001b[2K" : ""}${text}\n`)
     isDrawn = false
@@ -28,7 +29,9 @@ export const screen = (): Screen => {
     title: (text) => write(paint("bold", text, process.stderr)),
     step: (text) => write(`  ${text}`),
     live: (text) => {
-      if (!live) return
+      const now = performance.now()
+      if (!live || now - drawnAt < 100) return
+      drawnAt = now
       const columns = Math.max(20, (process.stderr.columns || 80) - 1)
       process.stderr.write(`\r\u001b[2K${`  ${text}`.slice(0, columns)}`)
       isDrawn = true
