@@ -3,6 +3,7 @@ import { request } from "node:http"
 import { connect, type Socket } from "node:net"
 import { CampaignAdmin, DeadLetters, Drop, type Joined } from "@sluice/coupons"
 import {
+  type Campaign,
   CampaignExists,
   CampaignNotFound,
   type CampaignView,
@@ -37,6 +38,21 @@ export const campaign = (id: string): CampaignView => ({
   opensAt: null,
   closesAt: null,
   maxWaiting: null
+})
+
+const stored = (id: string): Campaign => ({
+  id,
+  name: `Campaign ${id}`,
+  stock: 10,
+  ratePerSecond: 100,
+  opensAtMs: null,
+  closesAtMs: null,
+  paused: false,
+  maxWaiting: null,
+  createdAtMs: 0,
+  ticketsExpireAtMs: 0,
+  revision: 1,
+  generation: 1
 })
 
 export const waiting = (ticket: string): TicketView => ({
@@ -187,9 +203,10 @@ export const layerFakes = (fakes: Fakes) => {
         if (input.id === "taken") return yield* new CampaignExists({ campaignId: input.id })
         return campaign(input.id)
       }),
-      change: Effect.fnUntraced(function* (id, patch) {
+      change: Effect.fnUntraced(function* (id, patch, seen) {
         yield* told("change", id, patch)
         if (failureOf(id) instanceof CampaignNotFound) return yield* new CampaignNotFound({ campaignId: id })
+        seen?.(stored(id))
         if (patch.stock === 1) return yield* new ChangeRefused({ detail: "The stock only goes up." })
         return campaign(id)
       }),

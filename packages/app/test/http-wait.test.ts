@@ -70,6 +70,19 @@ describe("the waiting page", () => {
     })
   )
 
+  it.live("takes no form from another site, which would put its own ticket into the place of the one that is kept", () =>
+    Effect.gen(function* () {
+      const fakes = makeFakes()
+      const { url } = yield* serve(fakes)
+      const from = (site: string) => {
+        const { headers, ...init } = form("u1")
+        return send(`${url}/campaigns/sale/wait`, { ...init, headers: { ...headers, "sec-fetch-site": site } })
+      }
+      assert.deepStrictEqual([(yield* from("cross-site")).status, fakes.calls], [403, []])
+      for (const site of ["same-origin", "same-site", "none"]) assert.strictEqual((yield* from(site)).status, 303)
+    })
+  )
+
   it.live("refuses what it can't read, and asks again where the ticket is not valid", () =>
     Effect.gen(function* () {
       const fakes = makeFakes()

@@ -121,7 +121,7 @@ const make = Effect.fnUntraced(function* (retention: Duration.Duration) {
         Effect.suspend(() => {
           const isFirst = !isAway
           isAway = true
-          return Effect.andThen(settle(taken), isFirst ? logged(rows) : Effect.void)
+          return Effect.andThen(isFirst ? logged(rows) : Effect.void, settle(taken))
         })
       ),
       Effect.retry(Schedule.spaced("1 second"))
@@ -171,7 +171,8 @@ const make = Effect.fnUntraced(function* (retention: Duration.Duration) {
       const isOffered = yield* Queue.offer(pending, { row, settled })
       if (!isOffered && !isAway) yield* logged([row])
       if (isAway || !isOffered) return
-      yield* Effect.timeoutOption(Deferred.await(settled), "1 second")
+      // What asks is a finalizer, where nothing is interrupted unless it may be.
+      yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(settled)), "1 second")
     }),
     page: (limit, before) =>
       Effect.gen(function* () {

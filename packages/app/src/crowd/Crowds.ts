@@ -5,9 +5,9 @@
  * with its verdict; a crowd whose process ends is forgotten.
  */
 import { randomBytes } from "node:crypto"
-import { Effect, Fiber, Latch, Schedule, Stream } from "effect"
+import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
 import type { Progress } from "../rush/Crowd.ts"
-import type { Report } from "../rush/Report.ts"
+import { isBroken, type Report } from "../rush/Report.ts"
 import * as Rush from "../rush/Rush.ts"
 import type { Verdict } from "../rush/Verdict.ts"
 import { CrowdNotFound, CrowdRunning } from "./CrowdErrors.ts"
@@ -50,150 +50,173 @@ const connections = 64
 const kept = 20
 /** However long the drop would take. */
 const maxMs = 15 * 60_000
+/** Percentiles of a large crowd are not worked out anew for everybody who looks. */
+const freshMs = 250
 
-const nothingYet: Progress = {
-  elapsedMs: 0,
-  users: 0,
-  arrived: 0,
-  joined: 0,
-  waiting: 0,
-  issued: 0,
-  soldOut: 0,
-  others: 0,
-  errors: 0,
-  retried: 0
-}
+const rounded = (value: number, digits: number) => Number(value.toFixed(digits))
+const orNull = (value: number | null) => (value === null ? null : rounded(value, 1))
 
-interface Running {
-  view: () => CrowdView
-  fiber: Fiber.Fiber<void> | undefined
-  /** Open once it has ended. */
-  readonly ended: Latch.Latch
-}
+type Figures = Pick<Report, "joinMs" | "joinsPerSecond"> & { readonly progress: Progress }
 
-const round = (value: number | null, digits: number) => (value === null ? null : Number(value.toFixed(digits)))
-
-const figures = ({ elapsedMs, errors, issued, joined, others, soldOut, waiting }: Progress) => ({
-  joined,
-  waiting,
-  issued,
-  soldOut,
-  others,
-  errors,
-  seconds: round(elapsedMs / 1000, 1)!
-})
-
-const spreads = ({ joinMs, joinsPerSecond }: Pick<Report, "joinMs" | "joinsPerSecond">) => ({
+const figures = ({ joinMs, joinsPerSecond, progress }: Figures) => ({
+  joined: progress.joined,
+  waiting: progress.waiting,
+  issued: progress.issued,
+  soldOut: progress.soldOut,
+  others: progress.others,
+  errors: progress.errors,
+  seconds: rounded(progress.elapsedMs / 1000, 1),
   joinsPerSecond: Math.round(joinsPerSecond),
-  p50Ms: round(joinMs.p50, 1),
-  p99Ms: round(joinMs.p99, 1)
+  p50Ms: orNull(joinMs.p50),
+  p99Ms: orNull(joinMs.p99)
 })
 
-const problemsOf = (report: Report): ReadonlyArray<string> => {
-  const broken = report.verdicts
+const brokenOnes = ({ verdicts }: Report): ReadonlyArray<string> =>
+  verdicts
     .filter(({ outcome }) => outcome === "fail")
     .map(({ detail, promise, title }) => `promise ${promise}, ${title}: ${detail}`)
-  if (report.progress.joined > 0) return broken
-  const reasons = Object.entries(report.errors).map(([kind, count]) => `${count} x ${kind}`)
-  return [...broken, `Nobody could join${reasons.length === 0 ? "." : `: ${reasons.join(", ")}.`}`]
+
+const nobodyJoined = ({ errors }: Report): string => {
+  const reasons = Object.entries(errors).map(([kind, count]) => `${count} x ${kind}`)
+  return reasons.length === 0 ? "Nobody could join." : `Nobody could join: ${reasons.join(", ")}.`
 }
+
+const now = () => new Date().toISOString()
+
+/** One crowd as it goes on, and as it ended. */
+class Running {
+  #view: CrowdView
+  #seen = 0
+  #figures: (() => Figures) | undefined
+  fiber: Fiber.Fiber<void> | undefined
+
+  constructor(crowd: string, { campaignId, users }: CrowdOrder) {
+    this.#view = {
+      crowd,
+      campaignId,
+      state: "running",
+      users,
+      joined: 0,
+      waiting: 0,
+      issued: 0,
+      soldOut: 0,
+      others: 0,
+      errors: 0,
+      seconds: 0,
+      joinsPerSecond: 0,
+      p50Ms: null,
+      p99Ms: null,
+      problems: [],
+      verdicts: [],
+      startedAt: now(),
+      endedAt: null
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#view.state !== "running"
+  }
+
+  get view(): CrowdView {
+    const at = performance.now()
+    if (!this.isOver && this.#figures !== undefined && at - this.#seen > freshMs) {
+      this.#view = { ...this.#view, ...figures(this.#figures()) }
+      this.#seen = at
+    }
+    return this.#view
+  }
+
+  under(rush: Rush.Rush): void {
+    this.#figures = () => ({ ...rush.joins(), progress: rush.progress() })
+  }
+
+  /** Ends as `sluice rush` would, unless it was stopped. */
+  judged(report: Report, isStopped: boolean): void {
+    const isInVain = !isStopped && report.progress.joined === 0
+    const problems = [...brokenOnes(report), ...(isInVain ? [nobodyJoined(report)] : [])]
+    const state = isStopped ? "stopped" : isInVain || isBroken(report) ? "failed" : "done"
+    this.#ends(state, { ...figures(report), problems, verdicts: report.verdicts })
+  }
+
+  failed(problem: string): void {
+    this.#ends("failed", { problems: [problem] })
+  }
+
+  stopped(): void {
+    this.#ends("stopped", {})
+  }
+
+  #ends(state: CrowdState, fields: Partial<CrowdView>) {
+    if (this.isOver) return
+    this.#view = { ...this.#view, ...fields, state, endedAt: now() }
+    this.#figures = undefined
+  }
+}
+
+const send = ({ campaignId, seconds, url, users }: CrowdOrder, running: Running, closing: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const rush = yield* Rush.start({
+      url,
+      campaignId,
+      users,
+      perSecond: users / seconds,
+      seed: randomBytes(4).readUInt32LE(),
+      connections,
+      maxTimeoutMs: maxMs
+    })
+    running.under(rush)
+    const toTheEnd = Effect.map(rush.report, (report) => running.judged(report, false))
+    const asFarAsItCame = Effect.suspend(() =>
+      running.isOver ? Effect.void : Effect.map(rush.soFar, (report) => running.judged(report, true))
+    )
+    yield* Effect.ensuring(Effect.raceFirst(toTheEnd, closing), asFarAsItCame)
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) => Effect.sync(() => running.failed(error.message))),
+    Effect.ensuring(Effect.sync(() => running.stopped()))
+  )
 
 export interface Crowds {
   readonly start: (order: CrowdOrder) => Effect.Effect<{ readonly crowd: string }, CrowdRunning>
+  /** The newest first. */
   readonly list: Effect.Effect<ReadonlyArray<CrowdView>>
   readonly find: (crowd: string) => Effect.Effect<CrowdView, CrowdNotFound>
-  /** The crowd now and after each change, until its end. */
+  /** The crowd twice a second, until its end. */
   readonly watch: (crowd: string) => Stream.Stream<CrowdView, CrowdNotFound>
   /** Returns when it has ended. */
   readonly stop: (crowd: string) => Effect.Effect<void, CrowdNotFound>
 }
 
-/** `closing`: when all crowds are to stop. */
-export const make = Effect.fnUntraced(function* (closing: Effect.Effect<void>) {
-  const scope = yield* Effect.scope
-  const crowds = new Map<string, Running>()
-  const running = () => [...crowds].find(([, { view }]) => view().state === "running")?.[0]
+/** `closing`: when a crowd under way is to stop. */
+export const make = (closing: Effect.Effect<void>): Effect.Effect<Crowds, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => {
+    const crowds = new Map<string, Running>()
+    const found = (crowd: string) =>
+      Effect.suspend(() => {
+        const known = crowds.get(crowd)
+        return known === undefined ? Effect.fail(new CrowdNotFound({ crowd })) : Effect.succeed(known)
+      })
+    const find = (crowd: string) => Effect.map(found(crowd), ({ view }) => view)
 
-  const send = ({ campaignId, seconds, url, users }: CrowdOrder, running: Running) =>
-    Effect.gen(function* () {
-      const startedAt = running.view().startedAt
-      const ends = (state: CrowdState, fields: Partial<CrowdView>) => {
-        const last: CrowdView = { ...running.view(), ...fields, state, endedAt: new Date().toISOString() }
-        running.view = () => last
-        running.ended.openUnsafe()
-      }
-      const judged = (report: Report, state?: CrowdState) => {
-        const problems = problemsOf(report)
-        ends(state ?? (problems.length > 0 ? "failed" : "done"), {
-          ...figures(report.progress),
-          ...spreads(report),
-          problems,
-          verdicts: report.verdicts
-        })
-      }
-      const order = { url, campaignId, users, perSecond: users / seconds, seed: randomBytes(4).readUInt32LE(), connections }
-      yield* Effect.gen(function* () {
-        const rush = yield* Rush.start({ ...order, maxTimeoutMs: maxMs })
-        const before = running.view()
-        running.view = () => ({ ...before, startedAt, ...figures(rush.progress()), ...spreads(rush.joins()) })
-        yield* Effect.raceFirst(Effect.map(rush.report, judged), closing).pipe(
-          Effect.ensuring(
-            Effect.suspend(() =>
-              running.view().state === "running" ? Effect.map(rush.soFar, (report) => judged(report, "stopped")) : Effect.void
-            )
-          )
-        )
-      }).pipe(
-        Effect.scoped,
-        Effect.catch((error) => Effect.sync(() => ends("failed", { problems: [error.message] }))),
-        Effect.ensuring(Effect.sync(() => running.view().state === "running" && ends("stopped", {})))
-      )
-    })
-
-  const found = (crowd: string) =>
-    Effect.suspend(() => {
-      const known = crowds.get(crowd)
-      return known === undefined ? Effect.fail(new CrowdNotFound({ crowd })) : Effect.succeed(known)
-    })
-
-  const crowdsOf: Crowds = {
-    start: (order) =>
-      Effect.gen(function* () {
-        const other = running()
-        if (other !== undefined) return yield* new CrowdRunning({ crowd: other })
-        const crowd = randomBytes(8).toString("hex")
-        const first: CrowdView = {
-          crowd,
-          campaignId: order.campaignId,
-          state: "running",
-          users: order.users,
-          ...figures(nothingYet),
-          joinsPerSecond: 0,
-          p50Ms: null,
-          p99Ms: null,
-          problems: [],
-          verdicts: [],
-          startedAt: new Date().toISOString(),
-          endedAt: null
-        }
-        const made: Running = { view: () => first, fiber: undefined, ended: Latch.makeUnsafe() }
-        crowds.set(crowd, made)
-        for (const old of [...crowds.keys()].slice(0, -kept)) crowds.delete(old)
-        made.fiber = yield* Effect.forkIn(send(order, made), scope)
-        return { crowd }
-      }),
-    list: Effect.sync(() => [...crowds.values()].map(({ view }) => view()).reverse()),
-    find: (crowd) => Effect.map(found(crowd), ({ view }) => view()),
-    watch: (crowd) =>
-      Stream.unwrap(
-        Effect.map(found(crowd), (known) =>
-          Stream.fromEffectSchedule(
-            Effect.sync(() => known.view()),
-            Schedule.spaced("500 millis")
-          ).pipe(Stream.takeUntil(({ state }) => state !== "running"))
-        )
-      ),
-    stop: (crowd) => Effect.flatMap(found(crowd), ({ fiber }) => (fiber === undefined ? Effect.void : Fiber.interrupt(fiber)))
-  }
-  return crowdsOf
-})
+    return {
+      start: (order) =>
+        Effect.suspend(() => {
+          for (const [crowd, { isOver }] of crowds) if (!isOver) return Effect.fail(new CrowdRunning({ crowd }))
+          const crowd = randomBytes(8).toString("hex")
+          const running = new Running(crowd, order)
+          crowds.set(crowd, running)
+          for (const old of [...crowds.keys()].slice(0, -kept)) crowds.delete(old)
+          return Effect.map(Effect.forkIn(send(order, running, closing), scope), (fiber) => {
+            running.fiber = fiber
+            return { crowd }
+          })
+        }),
+      list: Effect.sync(() => Array.from(crowds.values(), ({ view }) => view).reverse()),
+      find,
+      watch: (crowd) =>
+        Stream.fromEffectSchedule(find(crowd), Schedule.spaced("500 millis")).pipe(
+          Stream.takeUntil(({ state }) => state !== "running")
+        ),
+      stop: (crowd) => Effect.flatMap(found(crowd), ({ fiber }) => (fiber === undefined ? Effect.void : Fiber.interrupt(fiber)))
+    }
+  })

@@ -13,7 +13,7 @@ import { isTicketText } from "./groups/tickets.ts"
 import { Identity } from "./Identity.ts"
 import { bodyLimit } from "./Input.ts"
 import { Limits } from "./Limits.ts"
-import { notFound, unsupportedMediaType } from "./Problems.ts"
+import { forbidden, notFound, unsupportedMediaType } from "./Problems.ts"
 import type { Endpoint } from "./Routes.ts"
 import { languageOf, type Notice, type Standing, waitPage } from "./WaitPage.ts"
 import { cspFramedBy } from "./Wire.ts"
@@ -78,6 +78,8 @@ export const layerWait = (frameAncestors: ReadonlyArray<string>) =>
       const joined = Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
         const id = yield* campaignIdOf
+        // A form of another site would put its user's ticket into the place of the one that is kept here.
+        if (request.headers["sec-fetch-site"] === "cross-site") return yield* forbidden("Join on this page itself.")
         const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase()
         if (type !== "application/x-www-form-urlencoded")
           return yield* unsupportedMediaType(["application/x-www-form-urlencoded"])

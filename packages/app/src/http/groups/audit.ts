@@ -6,10 +6,7 @@ import { AuditLog } from "../../audit/AuditLog.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
-import { api } from "./documents.ts"
-
-const between = (minimum: number, maximum: number) =>
-  Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum }))
+import { api, wholeNumber } from "./documents.ts"
 
 const Entry = Schema.Struct({
   id: Schema.Int,
@@ -52,9 +49,9 @@ export const Audit = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("list", "/audit", {
       query: {
-        limit: between(1, 200).pipe(Schema.withDecodingDefaultKey(Effect.succeed("50"))),
+        limit: wholeNumber(1, 200).pipe(Schema.withDecodingDefaultKey(Effect.succeed("50"))),
         before: Schema.optionalKey(
-          between(1, Number.MAX_SAFE_INTEGER).annotate({ description: "Only entries older than the one with this id." })
+          wholeNumber(1, Number.MAX_SAFE_INTEGER).annotate({ description: "Only entries older than the one with this id." })
         )
       },
       success: Entries,

@@ -7,18 +7,16 @@ import { Audited } from "../Audited.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { problem } from "../Problems.ts"
-import { api } from "./documents.ts"
+import { api, wholeNumber } from "./documents.ts"
 
 const errors = [...ofInput, problem<Unavailable>("unavailable")] as const
-
-const atMost = (maximum: number) => Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum }))
 
 const topic = DeadLetterTopic.pipe(Schema.withDecodingDefaultKey(Effect.succeed(winsTopic)))
 
 export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
   .add(
     HttpApiEndpoint.get("list", "/admin/dead-letters", {
-      query: { topic, limit: atMost(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed("100"))) },
+      query: { topic, limit: wholeNumber(1, 1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed("100"))) },
       success: DeadLetterList.annotate({ identifier: "DeadLetters" }),
       error: errors
     }).annotateMerge(
@@ -28,7 +26,7 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
       })
     ),
     HttpApiEndpoint.post("replay", "/admin/dead-letters/replay", {
-      query: { topic, limit: Schema.optionalKey(atMost(1_000_000)) },
+      query: { topic, limit: Schema.optionalKey(wholeNumber(1, 1_000_000)) },
       success: ReplayReport.annotate({ identifier: "ReplayReport" }),
       error: errors
     }).annotateMerge(

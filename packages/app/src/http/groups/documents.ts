@@ -50,6 +50,12 @@ export const Campaign = CampaignView.annotate({
   ]
 })
 
+/** A whole number in a query, in digits and nothing else. */
+export const wholeNumber = (minimum: number, maximum: number) =>
+  Schema.String.check(Schema.isPattern(/^\d{1,16}$/, { description: `a whole number from ${minimum} to ${maximum}` })).pipe(
+    Schema.decodeTo(Schema.FiniteFromString.check(Schema.isBetween({ minimum, maximum })))
+  )
+
 /** A stream of events, each with one value of the schema as its data. */
 export const eventsOf = (name: string) =>
   Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })).annotate({

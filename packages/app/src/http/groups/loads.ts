@@ -17,7 +17,7 @@ import { EventStreams } from "../EventStreams.ts"
 import { Guard, ofInput } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
 import { Problem, problem, unsupportedMediaType } from "../Problems.ts"
-import { answers, api, eventsOf } from "./documents.ts"
+import { answers, api, eventsOf, wholeNumber } from "./documents.ts"
 
 /** A client that sends nothing for so long, though it may, has gone. */
 const idleMs = 120_000
@@ -51,7 +51,7 @@ const query = {
   ),
   null: Schema.optionalKey(shortText.annotate({ description: "What stands for NULL in a CSV where it is not quoted (`\\N`)." })),
   maxRejects: Schema.optionalKey(
-    Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 })).annotate({
+    wholeNumber(0, 1_000_000_000).annotate({
       description: "How many rows may be refused; with one more the job stops (0)."
     })
   )
