@@ -1,17 +1,23 @@
 /**
  * Puts the rows of a source into a table, each once, in constant memory, however often it is killed and started again.
  *
- * Rows are read and checked while the chunk before them is being stored. A chunk and its line in the ledger are one transaction, so going
+ * Rows are read and checked while the chunks before them are being stored. A chunk and its line in the ledger are one transaction, so going
  * on is reading on from the last chunk. What the table holds is compared with what was sent, chunk by chunk, while the load goes on.
  */
-import { Data, Effect, Fiber, Metric, Semaphore, Stream } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Stream from "effect/Stream"
 import type { Block, Reject } from "./Block.ts"
 import { recycle } from "./BlockBuilder.ts"
-import { leftOut } from "./Checksum.ts"
-import { type Chunk, type LoadError, LoadTarget, type OpenJob, type Progress, type Stored } from "./LoadTarget.ts"
+import { type Chunk, type LoadError, LoadTarget, type Progress, type Stored } from "./LoadTarget.ts"
 import { noRejects, openRejects } from "./RejectsFile.ts"
 import type { Source, SourceError } from "./Source.ts"
 import { type Column, selectColumns, type Table, TableError } from "./Table.ts"
+import { makeTurns, type Turn } from "./Turns.ts"
+import { makeVerifying, type NotEqual, type Verification } from "./Verifying.ts"
+
+export { NotEqual, type Verification } from "./Verifying.ts"
 
 export interface LoadOptions {
   readonly table: string
@@ -22,6 +28,8 @@ export interface LoadOptions {
   readonly rejects?: string | undefined
   /** Rows a transaction. */
   readonly chunkRows?: number | undefined
+  /** How many may load at once; more than one is of use where the source gives the ids. By default as suits the target. */
+  readonly connections?: number | undefined
   readonly limitRowsPerSecond?: number | undefined
   /** Whether the table is compared with what was sent. True unless given. */
   readonly verify?: boolean | undefined
@@ -39,10 +47,6 @@ export interface Report {
   readonly position: number
   readonly size: number | undefined
 }
-
-export type Verification =
-  | { readonly outcome: "equal"; readonly rows: number; readonly leftOut: ReadonlyArray<string> }
-  | { readonly outcome: "skipped"; readonly reason: string }
 
 export interface LoadSummary {
   readonly job: string
@@ -71,9 +75,6 @@ export class TooManyRejects extends Data.TaggedError("TooManyRejects")<{
   }
 }
 
-/** The table does not hold what was sent. */
-export class NotEqual extends Data.TaggedError("NotEqual")<{ readonly message: string }> {}
-
 const loadedRows = Metric.counter("sluice_load_rows_total", { description: "rows loaded and committed", incremental: true })
 const rejectedRows = Metric.counter("sluice_load_rejects_total", { description: "rows set aside by loads", incremental: true })
 
@@ -101,6 +102,12 @@ const chunks = (first: number, chunkRows: number) =>
       onHalt: ({ blocks, number }) => (blocks.some(({ from, to }) => to > from) ? [{ number, blocks }] : [])
     }
   )
+
+interface Recorded {
+  readonly rejects: number
+  readonly rejectsBytes: number
+  readonly added: number
+}
 
 const rejectsOf = ({ blocks }: Chunk) => blocks.flatMap(({ rejects }) => rejects)
 
@@ -133,55 +140,6 @@ const checkOnly = Effect.fnUntraced(function* (source: Source, columns: Readonly
   return { rows, rejects: refused }
 })
 
-const mismatch = (what: string, held: { readonly rows: number; readonly checksum: bigint }, sent: typeof held) =>
-  held.rows === sent.rows && held.checksum === sent.checksum
-    ? Effect.void
-    : Effect.fail(
-        new NotEqual({
-          message:
-            held.rows === sent.rows
-              ? `${what}: the checksum of what the table holds is not that of what was sent`
-              : `${what}: the table holds ${held.rows} rows of the ${sent.rows} that were sent`
-        })
-      )
-
-/** Compares ranges of ids, one at a time, beside the load. */
-const makeVerifier = Effect.fnUntraced(function* (opened: OpenJob, columns: ReadonlyArray<Column>) {
-  const oneAtATime = yield* Semaphore.make(1)
-  const fibers: Array<Fiber.Fiber<void, NotEqual | LoadError>> = []
-  const check = ({ checksum, firstId, lastId, rows }: Stored) =>
-    firstId === null || lastId === null
-      ? Effect.void
-      : Effect.flatMap(opened.measure(columns, { first: firstId, last: lastId }), (held) =>
-          mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
-        )
-  let rows = 0
-  return {
-    begin: (stored: ReadonlyArray<Stored>) =>
-      Effect.forEach(stored, (one) => {
-        if (one.firstId !== null) rows += one.rows
-        return Effect.map(Effect.forkScoped(oneAtATime.withPermits(1)(check(one))), (fiber) => fibers.push(fiber))
-      }),
-    /** Gives how many rows were compared. */
-    finish: Effect.suspend(() => Effect.map(Fiber.joinAll(fibers), () => rows))
-  }
-})
-
-/** Of the chunks of earlier runs, those whose ids are their own; gives how many rows they are. */
-const verifyEarlier = Effect.fnUntraced(function* (opened: OpenJob, columns: ReadonlyArray<Column>, before: Progress) {
-  const committed = yield* opened.committed
-  let verified = 0
-  for (const stored of committed.slice(0, before.chunks)) {
-    const { checksum, firstId, lastId, rows } = stored
-    // A chunk that was stored in parts may have others' ids between its own.
-    if (firstId === null || lastId === null || lastId - firstId + 1 !== rows) continue
-    const held = yield* opened.measure(columns, { first: firstId, last: lastId })
-    yield* mismatch(`ids ${firstId} to ${lastId}`, held, { rows, checksum: BigInt(checksum) })
-    verified += rows
-  }
-  return verified
-})
-
 export const load = (source: Source, options: LoadOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -210,7 +168,9 @@ export const load = (source: Source, options: LoadOptions) =>
         ...base,
         source: source.name,
         identity: source.identity,
-        columns: columns.map(({ name }) => name)
+        columns: columns.map(({ name }) => name),
+        // Whoever waits for the rate is not to keep a transaction open.
+        connections: options.limitRowsPerSecond === undefined ? options.connections : 1
       })
       const before = opened.progress
       if (before.state === "done") {
@@ -232,9 +192,7 @@ export const load = (source: Source, options: LoadOptions) =>
       })
       const rejectsFile =
         options.rejects === undefined ? noRejects : yield* openRejects(options.rejects, job, before.rejectsBytes)
-      const hasIds =
-        table.columns.some(({ autoIncrement }) => autoIncrement) && !columns.some(({ autoIncrement }) => autoIncrement)
-      const verifier = options.verify === false ? undefined : yield* makeVerifier(opened, columns)
+      const verifying = yield* makeVerifying({ opened, table, columns, isWanted: options.verify !== false })
 
       let rows = before.rows
       let rejects = before.rejects
@@ -252,21 +210,14 @@ export const load = (source: Source, options: LoadOptions) =>
           if (rejects + all.length > maxRejects) {
             return yield* new TooManyRejects({ maxRejects, committedRows: rows, first: all.slice(0, 5) })
           }
-          return { rejects: rejects + all.length, rejectsBytes, added: all.length }
+          return { rejects: rejects + all.length, rejectsBytes, added: all.length } satisfies Recorded
         })
 
-      const store = Effect.fnUntraced(function* (chunk: Chunk) {
-        let recorded = { rejects, rejectsBytes: kept, added: 0 }
-        const stored = yield* opened.load(columns, chunk, (refused) =>
-          Effect.tap(record(chunk)(refused), (now) =>
-            Effect.sync(() => {
-              recorded = now
-            })
-          )
-        )
+      /** What a chunk changed, before the next one may end. */
+      const account = Effect.fnUntraced(function* (chunk: Chunk, stored: ReadonlyArray<Stored>, recorded: Recorded | undefined) {
         chunk.blocks.forEach(recycle)
-        kept = recorded.rejectsBytes
-        rejects = recorded.rejects
+        kept = recorded?.rejectsBytes ?? kept
+        rejects = recorded?.rejects ?? rejects
         const added = stored.reduce((sum, one) => sum + one.rows, 0)
         rows += added
         for (const one of stored) {
@@ -275,40 +226,43 @@ export const load = (source: Source, options: LoadOptions) =>
           lastId = one.lastId ?? lastId
         }
         yield* Metric.update(Metric.withAttributes(loadedRows, { table: table.name }), added)
-        if (recorded.added > 0) yield* Metric.update(Metric.withAttributes(rejectedRows, { table: table.name }), recorded.added)
-        if (verifier !== undefined && hasIds) yield* verifier.begin(stored)
+        const set = recorded?.added ?? 0
+        if (set > 0) yield* Metric.update(Metric.withAttributes(rejectedRows, { table: table.name }), set)
+        yield* verifying.begin(stored)
         options.onProgress?.({ rows, rejects, position: chunk.blocks.at(-1)!.to, size: source.size })
         if (options.stopRequested?.() === true) state = "stopped"
-        else if (yield* opened.cancelRequested) state = "cancelled"
+      })
+
+      const store = Effect.fnUntraced(function* ([chunk, turn]: readonly [Chunk, Turn]) {
+        let recorded: Recorded | undefined
+        const { cancelRequested, stored } = yield* opened.load(columns, chunk, turn, (refused) =>
+          Effect.tap(record(chunk)(refused), (now) =>
+            Effect.sync(() => {
+              recorded = now
+            })
+          )
+        )
+        yield* account(chunk, stored, recorded)
+        if (cancelRequested && state === "done") state = "cancelled"
+        yield* turn.reach("ended")
         const { limitRowsPerSecond } = options
-        if (limitRowsPerSecond !== undefined) {
-          const ahead = (rows - before.rows) / limitRowsPerSecond - seconds()
-          if (ahead > 0) yield* Effect.sleep(ahead * 1000)
-        }
+        if (limitRowsPerSecond === undefined) return
+        const ahead = (rows - before.rows) / limitRowsPerSecond - seconds()
+        if (ahead > 0) yield* Effect.sleep(ahead * 1000)
       })
 
       const { limitRowsPerSecond = Number.POSITIVE_INFINITY } = options
       const chunkRows = Math.max(1, Math.min(options.chunkRows ?? target.defaultChunkRows, limitRowsPerSecond))
       const from = { position: before.position ?? source.start.position, line: before.line ?? source.start.line }
+      const nextTurn = makeTurns()
       const loading = source.blocks(columns, from).pipe(
         chunks(before.chunks, chunkRows),
-        Stream.buffer({ capacity: 1 }),
         Stream.takeWhile(() => state === "done"),
-        Stream.runForEach(store)
+        Stream.map((chunk) => [chunk, nextTurn()] as const),
+        Stream.mapEffect(store, { concurrency: opened.lanes, unordered: true }),
+        Stream.runDrain
       )
-      const verification: Effect.Effect<Verification, NotEqual | LoadError> = Effect.gen(function* () {
-        if (verifier === undefined) return { outcome: "skipped", reason: "not asked for" } as const
-        const names = leftOut(columns).map(({ name }) => name)
-        if (hasIds) {
-          const now = yield* verifier.finish
-          const earlier = before.chunks > 0 ? yield* verifyEarlier(opened, columns, before) : 0
-          return { outcome: "equal", rows: now + earlier, leftOut: names } as const
-        }
-        if (!before.wasEmpty) return { outcome: "skipped", reason: "the table had rows before and gives no ids" } as const
-        const held = yield* opened.measure(columns, undefined)
-        yield* mismatch(table.name, held, { rows, checksum })
-        return { outcome: "equal", rows, leftOut: names } as const
-      })
+      const verification = Effect.suspend(() => verifying.finish({ rows, checksum }))
       const outcome = yield* Effect.andThen(loading, verification).pipe(
         Effect.tapError((error) => Effect.ignore(opened.end("failed", error.message))),
         Effect.onInterrupt(() => Effect.ignore(opened.end("stopped", null)))

@@ -3,7 +3,7 @@
  *
  * How far a job is follows from its chunks and is not kept besides.
  */
-import type { Job, JobState, Progress } from "./LoadTarget.ts"
+import { type Chunk, type Job, type JobStart, type JobState, LoadError, type Progress, type Stored } from "./LoadTarget.ts"
 
 const tables = (text: string, id: string) => [
   `CREATE TABLE IF NOT EXISTS sluice_loads (
@@ -98,3 +98,98 @@ export const jobOf = (row: JobRow, isHeld: boolean): Job => ({
   updatedAtMs: row.updated_at_ms,
   endedAtMs: row.ended_at_ms
 })
+
+/** Why a job can't go on as it is asked for, where it can't. */
+export const refusalToGoOn = (found: JobRow, { columns, identity, job, table }: JobStart): LoadError | undefined => {
+  const what =
+    found.table_name !== table
+      ? `table (${found.table_name})`
+      : found.identity !== identity
+        ? "source"
+        : found.columns_json !== JSON.stringify(columns)
+          ? "columns"
+          : undefined
+  return what === undefined
+    ? undefined
+    : new LoadError({
+        message: `the job ${job} began with another ${what}: use another name with --job, or give what it began with`,
+        isTransient: false
+      })
+}
+
+export type Statement = readonly [sql: string, values: ReadonlyArray<string | number | null>]
+
+export const beginJob = ({ columns, identity, job, source, table }: JobStart, wasEmpty: boolean): Statement => [
+  "INSERT INTO sluice_loads VALUES (?, ?, ?, ?, ?, 'running', ?, 0, NULL, ?, ?, NULL)",
+  [job, table, source, identity, JSON.stringify(columns), wasEmpty ? 1 : 0, Date.now(), Date.now()]
+]
+
+export const goOnWithJob = (job: string): Statement => [
+  "UPDATE sluice_loads SET state = 'running', cancel_requested = 0, error = NULL, ended_at_ms = NULL, updated_at_ms = ? WHERE job = ?",
+  [Date.now(), job]
+]
+
+export const endJob = (job: string, state: JobState, error: string | null): Statement => [
+  "UPDATE sluice_loads SET state = ?, error = ?, updated_at_ms = ?, ended_at_ms = ? WHERE job = ?",
+  [state, error, Date.now(), Date.now(), job]
+]
+
+export const touchJob = (job: string): Statement => ["UPDATE sluice_loads SET updated_at_ms = ? WHERE job = ?", [Date.now(), job]]
+
+export const isCancelled = (job: string): Statement => ["SELECT cancel_requested AS asked FROM sluice_loads WHERE job = ?", [job]]
+
+export interface ChunkRow {
+  readonly from_position: number
+  readonly to_position: number
+  readonly row_count: number
+  readonly checksum: number
+  readonly first_id: number | null
+  readonly last_id: number | null
+}
+
+export const storedOf = (row: ChunkRow): Stored => ({
+  rows: row.row_count,
+  checksum: row.checksum,
+  firstId: row.first_id,
+  lastId: row.last_id
+})
+
+const chunkColumns =
+  "SELECT from_position, to_position, row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ?"
+
+export const chunksOf = (job: string): Statement => [`${chunkColumns} ORDER BY chunk`, [job]]
+
+export const chunkOf = (job: string, chunk: number): Statement => [`${chunkColumns} AND chunk = ?`, [job, chunk]]
+
+/** Where it begins and ends; what became of it follows with `recordChunk`. */
+export const beginChunk = (job: string, { blocks, number }: Chunk): Statement => {
+  const last = blocks.at(-1)!
+  return [
+    "INSERT INTO sluice_load_chunks VALUES (?, ?, ?, ?, ?, 0, 0, 0, NULL, NULL, 0, ?)",
+    [job, number, blocks[0]!.from, last.to, last.nextLine, Date.now()]
+  ]
+}
+
+export const recordChunk = (
+  job: string,
+  { number }: Chunk,
+  stored: ReadonlyArray<Stored>,
+  { rejects, rejectsBytes }: { readonly rejects: number; readonly rejectsBytes: number }
+): Statement => {
+  const ids = stored.flatMap(({ firstId, lastId }) => (firstId === null || lastId === null ? [] : [firstId, lastId]))
+  return [
+    `UPDATE sluice_load_chunks SET row_count = ?, rejects = ?, rejects_bytes = ?, first_id = ?, last_id = ?, checksum = ?,
+      committed_at_ms = ? WHERE job = ? AND chunk = ?`,
+    [
+      stored.reduce((sum, { rows }) => sum + rows, 0),
+      rejects,
+      rejectsBytes,
+      ids.length === 0 ? null : Math.min(...ids),
+      ids.length === 0 ? null : Math.max(...ids),
+      stored.reduce((sum, { checksum }) => sum + checksum, 0),
+      Date.now(),
+      job,
+      number
+    ]
+  ]
+}

@@ -9,6 +9,7 @@
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { Block, Reject } from "./Block.ts"
 import type { Column, Table, TableError } from "./Table.ts"
+import type { Turn } from "./Turns.ts"
 
 export interface Chunk {
   readonly number: number
@@ -33,6 +34,8 @@ export interface JobStart {
   readonly source: string
   readonly identity: string
   readonly columns: ReadonlyArray<string>
+  /** How many connections may load at once, where the target can use more than one; as many as suit it unless given. */
+  readonly connections?: number | undefined
 }
 
 /** How far a job is committed. */
@@ -70,17 +73,23 @@ export class LoadError extends Data.TaggedError("LoadError")<{
 
 export interface OpenJob {
   readonly progress: Progress
+  /** How many chunks may be under way at once. */
+  readonly lanes: number
   /**
-   * `recordRejects` is called with the rows that the database refused, before the commit, and gives how many rejects there are so far and
-   * how many bytes they take; where it fails nothing of the chunk is kept.
+   * Stores a chunk, in whole or without the rows that the database refuses. Chunks are committed in their order; `turn` is the chunk's
+   * place in it, and whoever calls ends it.
+   *
+   * `recordRejects` is called with the rows that the database refused, when it is the chunk's turn and before the commit, and gives how
+   * many rejects there are so far and how many bytes they take; where it fails nothing of the chunk is kept.
    */
   readonly load: <E>(
     columns: ReadonlyArray<Column>,
     chunk: Chunk,
+    turn: Turn,
     recordRejects: (
       refused: ReadonlyArray<Reject>
     ) => Effect.Effect<{ readonly rejects: number; readonly rejectsBytes: number }, E>
-  ) => Effect.Effect<ReadonlyArray<Stored>, E | LoadError>
+  ) => Effect.Effect<{ readonly stored: ReadonlyArray<Stored>; readonly cancelRequested: boolean }, E | LoadError>
   /** What the table holds of these ids; of all its rows without them. */
   readonly measure: (
     columns: ReadonlyArray<Column>,
@@ -88,7 +97,6 @@ export interface OpenJob {
   ) => Effect.Effect<{ readonly rows: number; readonly checksum: bigint }, LoadError>
   /** The chunks of the job, in their order, each as if one statement had stored it. */
   readonly committed: Effect.Effect<ReadonlyArray<Stored>, LoadError>
-  readonly cancelRequested: Effect.Effect<boolean, LoadError>
   readonly end: (state: JobState, error: string | null) => Effect.Effect<void, LoadError>
 }
 

@@ -4,12 +4,30 @@
  * One process has the file, so a job is held by whoever of it took it first. Chunks are small, since nobody else writes meanwhile.
  */
 import { crashPoint } from "@sluice/engines/CrashPoint"
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Block, Reject } from "./Block.ts"
 import { Checksum, unescape } from "./Checksum.ts"
 import { csvOf } from "./csvOf.ts"
-import { type JobRow, jobOf, jobsSql, sqliteLedger } from "./Ledger.ts"
+import {
+  beginChunk,
+  beginJob,
+  type ChunkRow,
+  chunksOf,
+  endJob,
+  goOnWithJob,
+  isCancelled,
+  type JobRow,
+  jobOf,
+  jobsSql,
+  progressOf,
+  recordChunk,
+  refusalToGoOn,
+  sqliteLedger,
+  storedOf,
+  touchJob
+} from "./Ledger.ts"
 import { type JobStart, LoadError, LoadTarget, type OpenJob, type Stored } from "./LoadTarget.ts"
 import { type Column, columnOfSqlite, type SqliteColumn, TableError } from "./Table.ts"
 
@@ -61,6 +79,8 @@ const textOf = ({ type }: Column, value: unknown): string => {
     : String(value)
 }
 
+const inSqlite = (sql: string) => sql.replace("AS CHAR", "AS TEXT")
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const held = new Set<string>()
@@ -69,9 +89,7 @@ const make = Effect.gen(function* () {
   yield* Effect.forEach(sqliteLedger, (text) => query(text), { discard: true })
 
   const jobs = (where: string, values: ReadonlyArray<unknown>) =>
-    Effect.map(query<JobRow>(jobsSql(where).replace("AS CHAR", "AS TEXT"), values), (rows) =>
-      rows.map((row) => jobOf(row, held.has(row.job)))
-    )
+    Effect.map(query<JobRow>(inSqlite(jobsSql(where)), values), (rows) => rows.map((row) => jobOf(row, held.has(row.job))))
 
   const describe = Effect.fnUntraced(function* (table: string) {
     const rows = yield* query<Omit<SqliteColumn, "isRowId"> & { readonly pk: number }>("SELECT * FROM pragma_table_xinfo(?)", [
@@ -103,43 +121,17 @@ const make = Effect.gen(function* () {
       error._tag === "TableError" ? new LoadError({ message: error.message, isTransient: false }) : error
     )
     const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
-    const columnsJson = JSON.stringify(start.columns)
-    const [found] = yield* jobs("WHERE l.job = ?", [job])
+    const find = query<JobRow>(inSqlite(jobsSql("WHERE l.job = ?")), [job])
+    const [found] = yield* find
     if (found === undefined) {
       const [any] = yield* query<{ any: number }>(`SELECT EXISTS (SELECT 1 FROM ${quoted(table)} LIMIT 1) AS "any"`)
-      yield* query("INSERT INTO sluice_loads VALUES (?, ?, ?, ?, ?, 'running', ?, 0, NULL, ?, ?, NULL)", [
-        job,
-        table,
-        start.source,
-        start.identity,
-        columnsJson,
-        any!.any === 0 ? 1 : 0,
-        Date.now(),
-        Date.now()
-      ])
+      yield* query(...beginJob(start, any!.any === 0))
     } else {
-      const other =
-        found.table !== table
-          ? `table (${found.table})`
-          : found.identity !== start.identity
-            ? "source"
-            : JSON.stringify(found.columns) !== columnsJson
-              ? "columns"
-              : undefined
-      if (other !== undefined) {
-        return yield* new LoadError({
-          message: `the job ${job} began with another ${other}: use another name with --job, or give what it began with`,
-          isTransient: false
-        })
-      }
-      if (found.state !== "done") {
-        yield* query(
-          "UPDATE sluice_loads SET state = 'running', cancel_requested = 0, error = NULL, ended_at_ms = NULL, updated_at_ms = ? WHERE job = ?",
-          [Date.now(), job]
-        )
-      }
+      const refusal = refusalToGoOn(found, start)
+      if (refusal !== undefined) return yield* refusal
+      if (found.state !== "done") yield* query(...goOnWithJob(job))
     }
-    const [now] = yield* jobs("WHERE l.job = ?", [job])
+    const [now] = yield* find
     yield* crashPoint("load.begun")
 
     const insert = (columns: ReadonlyArray<Column>, block: Block, from: number, to: number) => {
@@ -155,7 +147,7 @@ const make = Effect.gen(function* () {
       )
     }
 
-    const load: OpenJob["load"] = (columns, chunk, recordRejects) => {
+    const load: OpenJob["load"] = (columns, chunk, _, recordRejects) => {
       const checksum = new Checksum(columns)
       const width = Math.max(1, Math.floor(valuesPerStatement / columns.length))
       const givesIds = auto !== undefined && !columns.some(({ name }) => name === auto.name)
@@ -205,23 +197,10 @@ const make = Effect.gen(function* () {
               }
             }
             yield* crashPoint("load.sent")
-            const { rejects, rejectsBytes } = yield* recordRejects(refused)
-            const ids = stored.flatMap(({ firstId, lastId }) => (firstId === null || lastId === null ? [] : [firstId, lastId]))
-            yield* query("INSERT INTO sluice_load_chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [
-              job,
-              chunk.number,
-              chunk.blocks[0]!.from,
-              chunk.blocks.at(-1)!.to,
-              chunk.blocks.at(-1)!.nextLine,
-              stored.reduce((sum, { rows }) => sum + rows, 0),
-              rejects,
-              rejectsBytes,
-              ids.length === 0 ? null : Math.min(...ids),
-              ids.length === 0 ? null : Math.max(...ids),
-              stored.reduce((sum, { checksum }) => sum + checksum, 0),
-              Date.now()
-            ])
-            yield* query("UPDATE sluice_loads SET updated_at_ms = ? WHERE job = ?", [Date.now(), job])
+            const rejects = yield* recordRejects(refused)
+            yield* query(...beginChunk(job, chunk))
+            yield* query(...recordChunk(job, chunk, stored, rejects))
+            yield* query(...touchJob(job))
             yield* crashPoint("load.recorded")
             return stored
           })
@@ -231,12 +210,16 @@ const make = Effect.gen(function* () {
             (error): error is SqlError.SqlError => (error as { readonly _tag?: string })._tag === "SqlError",
             (error) => Effect.fail(loadError(error))
           ),
-          Effect.tap(() => crashPoint("load.committed"))
+          Effect.tap(() => crashPoint("load.committed")),
+          Effect.flatMap((stored) =>
+            Effect.map(query<{ asked: number }>(...isCancelled(job)), ([row]) => ({ stored, cancelRequested: row?.asked === 1 }))
+          )
         )
     }
 
     return {
-      progress: now!,
+      progress: progressOf(now!),
+      lanes: 1,
       load,
       measure: Effect.fnUntraced(function* (columns, ids) {
         const checksum = new Checksum(columns)
@@ -258,27 +241,8 @@ const make = Effect.gen(function* () {
           if (page.length < 5000) return { rows, checksum: sum }
         }
       }),
-      committed: Effect.map(
-        query<{ row_count: number; checksum: number; first_id: number | null; last_id: number | null }>(
-          "SELECT row_count, checksum, first_id, last_id FROM sluice_load_chunks WHERE job = ? ORDER BY chunk",
-          [job]
-        ),
-        (rows) => rows.map((row) => ({ rows: row.row_count, checksum: row.checksum, firstId: row.first_id, lastId: row.last_id }))
-      ),
-      cancelRequested: Effect.map(
-        query<{ asked: number }>("SELECT cancel_requested AS asked FROM sluice_loads WHERE job = ?", [job]),
-        ([row]) => row?.asked === 1
-      ),
-      end: (state, error) =>
-        Effect.asVoid(
-          query("UPDATE sluice_loads SET state = ?, error = ?, updated_at_ms = ?, ended_at_ms = ? WHERE job = ?", [
-            state,
-            error,
-            Date.now(),
-            Date.now(),
-            job
-          ])
-        )
+      committed: Effect.map(query<ChunkRow>(...chunksOf(job)), (rows) => rows.map(storedOf)),
+      end: (state, error) => Effect.asVoid(query(...endJob(job, state, error)))
     } satisfies OpenJob
   })
 

@@ -34,6 +34,8 @@ export interface Column {
   readonly hasDefault: boolean
   readonly autoIncrement: boolean
   readonly generated: boolean
+  /** Of a text; undefined for what is none, or not known. */
+  readonly charset?: string | undefined
 }
 
 export interface Table {
@@ -61,6 +63,7 @@ export interface MariaDbColumn {
   readonly IS_NULLABLE: "YES" | "NO"
   readonly COLUMN_DEFAULT: string | null
   readonly EXTRA: string
+  readonly CHARACTER_SET_NAME?: string | null
   readonly CHARACTER_MAXIMUM_LENGTH: number | string | null
   readonly CHARACTER_OCTET_LENGTH: number | string | null
   readonly NUMERIC_PRECISION: number | string | null
@@ -140,7 +143,8 @@ export const columnOfMariaDb = (row: MariaDbColumn): Column => ({
   nullable: row.IS_NULLABLE === "YES",
   hasDefault: row.COLUMN_DEFAULT !== null,
   autoIncrement: /\bauto_increment\b/i.test(row.EXTRA),
-  generated: /\b(GENERATED|VIRTUAL|STORED)\b/i.test(row.EXTRA)
+  generated: /\b(GENERATED|VIRTUAL|STORED)\b/i.test(row.EXTRA),
+  charset: row.CHARACTER_SET_NAME ?? undefined
 })
 
 /** A row of `PRAGMA table_xinfo`; `isRowId`: the sole INTEGER PRIMARY KEY, which SQLite numbers itself. */

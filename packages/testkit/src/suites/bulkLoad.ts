@@ -175,18 +175,18 @@ export const suite = (
     it.live("stopped between two chunks it goes on where it was; done twice it loads nothing", () =>
       run(({ file, load, target }) =>
         Effect.gen(function* () {
-          const lines = Array.from({ length: 20_000 }, (_, i) => `n${i},${i}@x,1`)
+          const lines = Array.from({ length: 60_000 }, (_, i) => `n${i},${i}@x,1`)
           const path = file("people.csv", `name,email,age\n${lines.join("\n")}\n`)
           let chunks = 0
           const first = yield* load(path, { chunkRows: 5000, stopRequested: () => ++chunks === 2 })
           assert.strictEqual(first.state, "stopped")
           assert.isAbove(first.rows, 0)
-          assert.isBelow(first.rows, 20_000)
+          assert.isBelow(first.rows, 60_000)
           const second = yield* load(path, { chunkRows: 5000 })
-          assert.deepInclude(second, { state: "done", rows: 20_000, loadedRows: 20_000 - first.rows })
-          assert.deepInclude(yield* load(path), { state: "done", rows: 20_000, loadedRows: 0 })
+          assert.deepInclude(second, { state: "done", rows: 60_000, loadedRows: 60_000 - first.rows })
+          assert.deepInclude(yield* load(path), { state: "done", rows: 60_000, loadedRows: 0 })
           const [count] = yield* rows(target, "SELECT COUNT(*), COUNT(DISTINCT email) FROM people")
-          assert.deepStrictEqual(count!.map(Number), [20_000, 20_000])
+          assert.deepStrictEqual(count!.map(Number), [60_000, 60_000])
         })
       )
     )
