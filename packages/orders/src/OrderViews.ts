@@ -4,7 +4,7 @@
  * What every layer keeps:
  * - an order in the view has the highest version that was ever applied, and its customer is of the highest customer version that was ever
  *   applied to the order or to the customer: applied twice, late, in any order or by many at once, the same events give the same view;
- * - what `apply` has applied is durable and seen by every `find` and `page` that begins after it;
+ * - what `apply` has applied is durable and seen by every `find`, `page` and `scan` that begins after it;
  * - `apply` writes without reading what it overwrites; one that failed may have been applied in part, and can be applied again.
  */
 import type { CustomerId, OrderChanged, OrderEvent, OrderId, OrderState } from "@sluice/domain"
@@ -49,6 +49,10 @@ export class OrderViews extends Context.Service<
     readonly find: (ids: ReadonlyArray<OrderId>) => Effect.Effect<ReadonlyArray<StoredOrder | undefined>, OrderViewError>
     /** Of one customer, newest first, those of one instant by descending id. */
     readonly page: (options: PageOptions) => Effect.Effect<ReadonlyArray<StoredOrder>, OrderViewError>
+    /** All orders by id, ascending, from the one after `after` ("" is the start). */
+    readonly scan: (after: string, limit: number) => Effect.Effect<ReadonlyArray<StoredOrder>, OrderViewError>
+    /** Takes orders out that should not be there: for `verify`, no event does this. */
+    readonly remove: (ids: ReadonlyArray<OrderId>) => Effect.Effect<void, OrderViewError>
     readonly ping: Effect.Effect<void, OrderViewError>
   }
 >()("sluice/OrderViews") {}

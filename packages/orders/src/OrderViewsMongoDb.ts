@@ -1,19 +1,31 @@
 /**
  * The order view on MongoDB.
  *
- *     order_view           _id = order id; version, customer_id, customer_version, state, placed_at_ms, document, customer
- *     order_view_profiles  _id = customer id; version, customer
+ *     order_view              _id = order id; version, customer_id, customer_version, state, placed_at_ms, document, customer
+ *     order_view_profiles     _id = customer id; version, customer
+ *     order_view_g1, ...      the same, of later generations
+ *     order_view_generations  one document: revision, state, expires_at
  *
  * `document` and `customer` are JSON text, so that a read makes no objects of them. An upsert is by `_id` alone, with a pipeline that keeps
  * the higher version: a filter on the version would insert what is there already. The profiles of customers are kept and given to orders
  * in the same order as in the SQL view. On a sharded cluster the shard key is `{ _id: "hashed" }` as it stands.
  *
- * The indexes are made at the first write, so MongoDB may be away at the start.
+ * The indexes are made at the first write, so MongoDB may be away at the start. Which generations there are is read from the primary, by
+ * writers after a write that a majority has: one that was deposed meanwhile can't hide a generation that was named before that write.
  */
 import type { OrderEvent } from "@sluice/domain"
 import { MongoDb, type MongoDbError } from "@sluice/engines"
-import { Array, Effect, Layer } from "effect"
+import { Array, Effect, Layer, Schema } from "effect"
 import { type AnyBulkWriteOperation, type Collection, type Db, type Filter, MongoServerError } from "mongodb"
+import {
+  firstState,
+  GenerationStore,
+  generationsAmong,
+  layer as layerOf,
+  namesOf,
+  StateJson,
+  type View
+} from "./OrderGenerations.ts"
 import { byAsked, fromKept, type Kept, OrderViewError, OrderViews, type PageOptions, partsOf } from "./OrderViews.ts"
 
 type OrderDocument = Omit<Kept, "order_id"> & { readonly _id: string }
@@ -46,17 +58,20 @@ const upsertOrder = (kept: Kept, than: "$gt" | "$gte"): AnyBulkWriteOperation<Or
   return { updateOne: { filter: { _id: order_id }, update: [{ $set: set }], upsert: true } }
 }
 
-const make = ({ ping, run }: MongoDb["Service"], prefix: string): OrderViews["Service"] => {
-  const orders = (db: Db): Collection<OrderDocument> => db.collection(prefix)
-  const profiles = (db: Db): Collection<ProfileDocument> => db.collection(`${prefix}_profiles`)
+const makeIndexes = (orders: Collection<OrderDocument>) =>
+  orders.createIndexes([
+    { key: { customer_id: 1, placed_at_ms: -1, _id: -1 } },
+    { key: { customer_id: 1, state: 1, placed_at_ms: -1, _id: -1 } }
+  ])
+
+const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof namesOf>): View => {
+  const orders = (db: Db): Collection<OrderDocument> => db.collection(names.orders)
+  const profiles = (db: Db): Collection<ProfileDocument> => db.collection(names.profiles)
 
   let isIndexed = false
   const indexed = async (db: Db) => {
     if (isIndexed) return
-    await orders(db).createIndexes([
-      { key: { customer_id: 1, placed_at_ms: -1, _id: -1 } },
-      { key: { customer_id: 1, state: 1, placed_at_ms: -1, _id: -1 } }
-    ])
+    await makeIndexes(orders(db))
     isIndexed = true
   }
 
@@ -135,13 +150,83 @@ const make = ({ ping, run }: MongoDb["Service"], prefix: string): OrderViews["Se
         failing
       )
     },
+    scan: (after, limit) =>
+      run((db) =>
+        orders(db)
+          .find({ _id: { $gt: after } }, { projection })
+          .sort({ _id: 1 })
+          .limit(Math.trunc(limit))
+          .toArray()
+      ).pipe(
+        Effect.map((found) => found.map((order) => fromKept(kept(order)))),
+        failing
+      ),
+    remove: (ids) => run((db) => orders(db).deleteMany({ _id: { $in: Array.dedupe(ids) } })).pipe(Effect.asVoid, failing),
     ping: failing(ping)
   })
 }
 
-/** `collection` is where the orders are; the profiles stand beside it. */
-export const layer = (collection = "order_view"): Layer.Layer<OrderViews, never, MongoDb> =>
-  Layer.effect(
-    OrderViews,
-    Effect.map(MongoDb, (mongo) => make(mongo, collection))
+interface StateDocument {
+  readonly _id: "state"
+  readonly revision: number
+  readonly state: string
+  readonly expires_at: Date
+}
+
+const isTaken = (cause: unknown) => cause instanceof MongoServerError && cause.code === 11000
+
+const makeStore = (mongo: MongoDb["Service"], prefix: string): GenerationStore["Service"] => {
+  const { run } = mongo
+  const states = (db: Db): Collection<StateDocument> => db.collection(`${prefix}_generations`)
+  const projection = { revision: 1, state: 1, isHeld: { $gt: ["$expires_at", "$$NOW"] } }
+
+  return GenerationStore.of({
+    read: run(async (db) => {
+      const found = await states(db).findOne<StateDocument & { readonly isHeld: boolean }>({ _id: "state" }, { projection })
+      return found === null
+        ? { revision: 0, state: firstState, isHeld: false }
+        : { revision: found.revision, state: Schema.decodeUnknownSync(StateJson)(found.state), isHeld: found.isHeld }
+    }).pipe(failing),
+    swap: (revision, next, leaseMs) =>
+      run(async (db) => {
+        const set = {
+          revision: { $literal: revision + 1 },
+          state: { $literal: JSON.stringify(next) },
+          expires_at: { $add: ["$$NOW", Math.trunc(leaseMs)] }
+        }
+        try {
+          const { matchedCount, upsertedCount } = await states(db).updateOne({ _id: "state", revision }, [{ $set: set }], {
+            upsert: revision === 0
+          })
+          return matchedCount + upsertedCount > 0
+        } catch (cause) {
+          if (isTaken(cause)) return false
+          throw cause
+        }
+      }).pipe(failing),
+    view: (generation) => makeView(mongo, namesOf(prefix, generation)),
+    create: (generation) =>
+      run((db) => makeIndexes(db.collection(namesOf(prefix, generation).orders))).pipe(Effect.asVoid, failing),
+    drop: (generation) =>
+      run(async (db) => {
+        const { orders, profiles } = namesOf(prefix, generation)
+        for (const name of [orders, profiles]) await db.dropCollection(name)
+      }).pipe(failing),
+    stored: run(async (db) => {
+      const all = await db.listCollections({}, { nameOnly: true }).toArray()
+      return generationsAmong(
+        prefix,
+        all.map(({ name }) => name)
+      )
+    }).pipe(failing)
+  })
+}
+
+/** `collection` is where the orders are; the profiles and the generations stand beside it. */
+export const layer = (collection = "order_view"): Layer.Layer<OrderViews | GenerationStore, never, MongoDb> =>
+  layerOf(
+    Layer.effect(
+      GenerationStore,
+      Effect.map(MongoDb, (mongo) => makeStore(mongo, collection))
+    )
   )

@@ -4,8 +4,8 @@
  * An order is read in several statements; all but its row in `orders` only ever gets more, so each is cut at that row's version and the
  * order is whole as of one version, whatever is changed meanwhile.
  */
-import type { OrderChanged, OrderId, OrderState } from "@sluice/domain"
-import { Context, Effect, Layer, Option, Stream } from "effect"
+import type { CustomerChanged, OrderChanged, OrderId, OrderState } from "@sluice/domain"
+import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 
 export class OrdersRead extends Context.Service<
@@ -20,6 +20,12 @@ export class OrdersRead extends Context.Service<
       readonly pageSize?: number
     }) => Stream.Stream<OrderChanged, SqlError.SqlError>
     readonly count: Effect.Effect<number, SqlError.SqlError>
+    /** The lowest id and the highest; undefined where there is no order. */
+    readonly bounds: Effect.Effect<{ readonly first: OrderId; readonly last: OrderId } | undefined, SqlError.SqlError>
+    /** Reads no more than that many. */
+    readonly isMoreThan: (count: number) => Effect.Effect<boolean, SqlError.SqlError>
+    /** Customers whose profile was changed since they were known, by id from the one after `after`. */
+    readonly changedCustomers: (after: string, limit: number) => Effect.Effect<ReadonlyArray<CustomerChanged>, SqlError.SqlError>
   }
 >()("sluice/OrdersRead") {}
 
@@ -33,6 +39,13 @@ interface OrderRow {
   readonly customer_name: string
   readonly level: string
   readonly customer_version: number
+}
+
+interface CustomerRow {
+  readonly id: string
+  readonly name: string
+  readonly level: string
+  readonly version: number
 }
 
 interface LineRow {
@@ -123,7 +136,30 @@ export const makeOrdersRead = (sql: SqlClient.SqlClient): OrdersRead["Service"] 
           return [orders, next] as const
         })
       ),
-    count: Effect.map(sql<{ n: number }>`SELECT COUNT(*) AS n FROM orders`, (rows) => rows[0]!.n)
+    count: Effect.map(sql<{ n: number }>`SELECT COUNT(*) AS n FROM orders`, (rows) => Number(rows[0]!.n)),
+    bounds: Effect.map(
+      sql<{ first: string | null; last: string | null }>`SELECT MIN(id) AS first, MAX(id) AS last FROM orders`,
+      ([row]) => (row?.first == null || row.last == null ? undefined : { first: row.first, last: row.last })
+    ),
+    isMoreThan: (count) =>
+      Effect.map(
+        sql`SELECT id FROM orders ORDER BY id LIMIT 1 OFFSET ${sql.literal(String(Math.trunc(count)))}`,
+        (rows) => rows.length > 0
+      ),
+    changedCustomers: Effect.fnUntraced(function* (after, limit) {
+      const rows = yield* sql<CustomerRow>`SELECT id, name, level, version FROM customers
+        WHERE version > 1 AND id > ${after} ORDER BY id LIMIT ${sql.literal(String(Math.trunc(limit)))}`
+      const committedAtMs = yield* Clock.currentTimeMillis
+      return rows.map(
+        ({ version, ...customer }): CustomerChanged => ({
+          type: "CustomerChanged",
+          version: 1,
+          customer,
+          customerVersion: version,
+          committedAtMs
+        })
+      )
+    })
   }
 }
 

@@ -27,6 +27,15 @@ export const insertAll = (
   )
 }
 
+/** The database's clock, in milliseconds. */
+export const nowMs = (sql: SqlClient.SqlClient) =>
+  sql.literal(
+    sql.onDialectOrElse({
+      mysql: () => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+      orElse: () => "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    })
+  )
+
 /** How many rows a statement changed; one that is set to what it was counts on SQLite alone. */
 export const changedBy = <E>(result: Effect.Effect<unknown, E>): Effect.Effect<number, E> =>
   Effect.map(result, (raw) => {

@@ -29,7 +29,14 @@ describe("verifying the order view", () => {
       const placed = yield* Effect.forEach([1, 2, 3, 4], (quantity) => orders.place(order(quantity), undefined))
       const ids = placed.map(({ orderId }) => orderId)
       yield* (yield* OrderViews.OrderViews).apply(yield* waitingEvents(ids))
-      assert.deepStrictEqual(yield* verify(false), { checked: 4, differing: 0, repaired: 0, differences: [] })
+      assert.deepStrictEqual(yield* verify(false), {
+        checked: 4,
+        differing: 0,
+        onlyInView: 0,
+        repaired: 0,
+        differences: [],
+        next: null
+      })
 
       yield* sql`UPDATE order_view SET document = REPLACE(document, '"quantity":2', '"quantity":7') WHERE order_id = ${ids[1]!}`
       yield* sql`DELETE FROM order_view WHERE order_id = ${ids[2]!}`

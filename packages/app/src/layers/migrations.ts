@@ -12,7 +12,8 @@ const migrations: Migrations.Migrations = {
   "0003_secrets": secretsMigration,
   "0010_orders": ordersMigration,
   "0020_order_view": OrderViewsSql.orderViewMigration,
-  "0060_audit": auditMigration
+  "0060_audit": auditMigration,
+  "0061_order_view_generations": OrderViewsSql.orderGenerationsMigration
 }
 
 /** `more` are those of one engine set. */
