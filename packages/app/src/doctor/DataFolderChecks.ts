@@ -94,11 +94,10 @@ const tryWriting = (folder: string): string | undefined => {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)
     writeFileSync(file, "x", { flag: "wx", flush: true })
+    rmSync(file)
     return undefined
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
-  } finally {
-    rmSync(file, { force: true })
   }
 }
 

@@ -148,7 +148,8 @@ redis.call('INFO', 'server') return redis.call('HGET', KEYS[1], 'a')`
 const tryRights = Effect.gen(function* () {
   const redis = yield* Redis
   const { refusals, step } = trying()
-  const keys = ["h", "z"].map((part) => `sluice:{${ownName()}}:${part}`)
+  const own = ownName()
+  const keys = ["h", "z"].map((part) => `sluice:{${own}}:${part}`)
   yield* step("EVAL", redis.call("EVAL", script, keys.length, ...keys))
   yield* step("DEL", redis.call("DEL", ...keys))
   return refusals
