@@ -1,0 +1,55 @@
+/** Sends a file as the body of a load. By XMLHttpRequest, since `fetch` does not tell how much has gone out. */
+import { noAnswer, type Problem, problemOf, refuse } from "./api.ts"
+import { authorization, key } from "./session.ts"
+
+const types: Readonly<Record<string, string>> = { csv: "text/csv", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson" }
+
+const nameOf = /\.(csv|ndjson|jsonl)(\.gz)?$/i
+
+/** Undefined for a file that a load can not read. */
+export const kindOf = (file: File): { readonly type: string; readonly isPacked: boolean } | undefined => {
+  const match = nameOf.exec(file.name)
+  return match === null ? undefined : { type: types[match[1]!.toLowerCase()]!, isPacked: match[2] !== undefined }
+}
+
+export interface LoadRequest {
+  readonly table: string
+  readonly job: string
+  readonly columns: string
+  readonly maxRejects: string
+  readonly header: boolean
+}
+
+const queryOf = ({ columns, header, job, maxRejects, table }: LoadRequest) =>
+  new URLSearchParams({
+    table,
+    ...(job !== "" && { job }),
+    ...(columns !== "" && { columns }),
+    ...(maxRejects !== "" && { maxRejects }),
+    ...(!header && { header: "false" })
+  })
+
+/** Answers the name of the job once the whole file has arrived. */
+export const upload = (file: File, load: LoadRequest, onSent: (bytes: number) => void, signal: AbortSignal): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const kind = kindOf(file)!
+    const sent = key.get()
+    const request = new XMLHttpRequest()
+    request.open("POST", `/loads?${queryOf(load)}`)
+    request.setRequestHeader("content-type", kind.type)
+    if (kind.isPacked) request.setRequestHeader("content-encoding", "gzip")
+    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value)
+    const fail = (problem: Problem) => {
+      refuse(problem, sent)
+      reject(problem)
+    }
+    request.upload.onprogress = ({ loaded }) => onSent(loaded)
+    request.onload = () =>
+      request.status === 202
+        ? resolve(JSON.parse(request.responseText).job)
+        : fail(problemOf(request.status, request.responseText))
+    request.onerror = () => fail(noAnswer())
+    request.onabort = () => fail(noAnswer())
+    signal.addEventListener("abort", () => request.abort())
+    request.send(file)
+  })
