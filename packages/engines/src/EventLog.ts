@@ -5,7 +5,7 @@
  * - a publish that succeeded is durable and will be delivered; one that failed may or may not have been, so it can be sent again;
  * - events of one key are delivered in the order in which they were published; one that is delivered again may come late, never early;
  * - delivery is at least once: what a group has not committed when its consumer dies is delivered again, to any consumer of the group;
- * - a batch holds consecutive events of one partition; the next batch of a partition comes only after `commit` of the one before.
+ * - a batch holds consecutive events of one partition; the next batch of a partition comes only when `commit` of the one before has begun.
  * It does not promise exactly once, nor order between keys: consumers are idempotent.
  */
 import { Context, type Effect, Schema, type Stream } from "effect"

@@ -2,7 +2,8 @@
  * One member of a consumer group, as a stream of batches.
  *
  * kafkajs hands over what it fetched of a partition and waits; from that the stream is given at most `maxBatch` events at a time, the
- * next ones after the commit of those before, and heartbeats go on however long it takes. When the group rebalances, a batch in the
+ * next ones when the commit of those before has begun, and heartbeats go on however long it takes. One commit is under way at a time, and
+ * what is done meanwhile travels in the next. When the group rebalances, a batch in the
  * stream's hands may still be finished and committed, for `rebalanceGrace`; one that is given up can't be committed any more and is
  * delivered again, to whoever has its partition then. A member that has lost the brokers is made anew until it succeeds; only what no
  * repetition can heal fails the stream.
@@ -11,6 +12,7 @@ import { Duration, Effect, Queue, Random, Stream } from "effect"
 import type { Kafka as Client, EachBatchPayload, KafkaMessage } from "kafkajs"
 import { type Batch, EventLogError, type LoggedEvent } from "./EventLog.ts"
 import { atMost, isType, KafkaError } from "./Kafka.ts"
+import * as Commits from "./KafkaCommits.ts"
 
 export interface Options {
   readonly topic: string
@@ -72,6 +74,7 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
   const held = new Set<Handed>()
   let leaving = false
   let rebalancing: unknown
+  let joined = 0
   let lastSign = Date.now()
   let crashed: (cause: unknown) => void
   const crash = new Promise<unknown>((resolve) => {
@@ -88,13 +91,12 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
     }
   }
 
-  /** Resolves when the events are committed, or no longer wanted; rejects when they are given up. */
+  const commits = Commits.make(topic)
+
+  /** Resolves when the next events may come, or none are wanted any more; rejects when these are given up. */
   const hand = (payload: EachBatchPayload, events: ReadonlyArray<LoggedEvent>) =>
     new Promise<void>((resolve, reject) => {
       const last = events.at(-1)!
-      const offsets = {
-        topics: [{ topic, partitions: [{ partition: last.partition, offset: String(BigInt(last.offset) + 1n) }] }]
-      }
       const settle = (then: () => void) => {
         if (handed.settled) return
         handed.settled = true
@@ -104,12 +106,21 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
       const giveUp = (cause: unknown) => settle(() => (leaving ? resolve() : reject(cause)))
       const commit = async () => {
         if (handed.settled) return
-        try {
-          await payload.commitOffsetsIfNecessary(offsets)
+        const generation = joined
+        const done = commits.add(last.partition, String(BigInt(last.offset) + 1n), payload.commitOffsetsIfNecessary)
+        const goOn = () => {
           payload.resolveOffset(last.offset)
           settle(resolve)
+        }
+        // Where the group rebalances, its members wait for what is in hand: until it is committed.
+        const early = rebalancing === undefined
+        if (early) goOn()
+        try {
+          await done
+          if (!early && !handed.settled) goOn()
         } catch (cause) {
-          giveUp(cause)
+          if (!early) giveUp(cause)
+          else if (generation === joined && !leaving) isType(cause, "REBALANCE_IN_PROGRESS") ? disturb(cause) : crashed(cause)
         }
       }
       const handed: Handed = {
@@ -125,6 +136,7 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
 
   const eachBatch = async (payload: EachBatchPayload) => {
     const { messages, partition } = payload.batch
+    payload.heartbeat().catch(disturb)
     for (let from = 0; from < messages.length && !leaving; from += maxBatch) {
       if (rebalancing !== undefined) throw rebalancing
       await hand(
@@ -152,6 +164,8 @@ const join = (client: Client, options: Options, queue: Queue.Enqueue<Handed>, on
   consumer.on(GROUP_JOIN, ({ payload }) => {
     sign()
     rebalancing = undefined
+    joined++
+    commits.drop()
     onJoined(payload.memberId)
   })
   consumer.on(CRASH, ({ payload }) => crashed(payload.error))

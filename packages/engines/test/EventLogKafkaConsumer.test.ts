@@ -111,7 +111,7 @@ describe("KafkaConsumer", () => {
       yield* second.commit
       yield* second.commit
       assert.strictEqual(yield* outcome(done), "returned")
-      assert.deepStrictEqual(member.calls, ["commit 7", "resolve 6", "commit 10", "resolve 9"])
+      assert.deepStrictEqual(member.calls, ["resolve 6", "commit 7", "resolve 9", "commit 10"])
     })
   )
 
@@ -190,19 +190,63 @@ describe("KafkaConsumer", () => {
     })
   )
 
-  it.live("a commit that the group refuses is quiet, and its events come again", () =>
+  it.live("a commit that the group refuses is quiet, and its events come again, to a new member", () =>
     Effect.gen(function* () {
-      const { handed, member } = yield* setup
+      const { handed, member, members } = yield* setup
       const done = member.fetched([1, 2])
       member.commit = () => Promise.reject(protocolError("ILLEGAL_GENERATION"))
       yield* (yield* Queue.take(handed)).commit
-      assert.strictEqual(yield* outcome(done), "ILLEGAL_GENERATION")
-      member.commit = () => Promise.resolve()
-      const again = member.fetched([1, 2])
+      assert.strictEqual(yield* outcome(done), "returned")
+      const next = yield* Queue.take(members)
+      const again = next.fetched([1, 2])
       const batch = yield* Queue.take(handed)
       assert.deepStrictEqual(values(batch.events), ["k:1", "k:2"])
       yield* batch.commit
       assert.strictEqual(yield* outcome(again), "returned")
+      assert.deepStrictEqual(next.calls, ["resolve 2", "commit 3"])
+    })
+  )
+
+  it.live("the next events come while a commit is under way, and those done meanwhile are committed together", () =>
+    Effect.gen(function* () {
+      const { handed, member } = yield* setup
+      const answers: Array<() => void> = []
+      member.commit = () => new Promise<void>((resolve) => answers.push(resolve))
+      const done = member.fetched([1, 2, 3, 4, 5])
+      const committing: Array<Fiber.Fiber<void, unknown>> = []
+      for (const expected of ["k:2", "k:4", "k:5"]) {
+        const batch = yield* Queue.take(handed)
+        assert.strictEqual(values(batch.events).at(-1), expected)
+        committing.push(yield* Effect.forkChild(batch.commit))
+        yield* until(() => answers.length === 1)
+      }
+      assert.strictEqual(yield* outcome(done), "returned")
+      answers[0]!()
+      yield* Fiber.join(committing[0]!)
+      yield* until(() => answers.length === 2)
+      answers[1]!()
+      yield* Effect.forEach(committing, Fiber.join)
+      assert.deepStrictEqual(
+        member.calls.filter((call) => call.startsWith("commit")),
+        ["commit 3", "commit 6"]
+      )
+    })
+  )
+
+  it.live("what was not committed when the group has joined anew is not committed any more", () =>
+    Effect.gen(function* () {
+      const { handed, member } = yield* setup
+      const answers: Array<() => void> = []
+      member.commit = () => new Promise<void>((resolve) => answers.push(resolve))
+      void member.fetched([1, 2, 3])
+      const first = yield* Effect.forkChild((yield* Queue.take(handed)).commit)
+      yield* until(() => answers.length === 1)
+      const second = yield* Effect.forkChild((yield* Queue.take(handed)).commit)
+      yield* until(() => member.calls.includes("resolve 3"))
+      member.emit("GROUP_JOIN", { memberId: "member" })
+      answers[0]!()
+      yield* Effect.forEach([first, second], Fiber.join)
+      assert.deepStrictEqual(member.calls, ["resolve 2", "resolve 3", "commit 3"])
     })
   )
 
@@ -219,7 +263,7 @@ describe("KafkaConsumer", () => {
       const again = next.fetched([1, 2])
       yield* (yield* Queue.take(handed)).commit
       assert.strictEqual(yield* outcome(again), "returned")
-      assert.deepStrictEqual(next.calls, ["commit 3", "resolve 2"])
+      assert.deepStrictEqual(next.calls, ["resolve 2", "commit 3"])
       assert.deepStrictEqual(formers, [undefined, "member"])
     })
   )

@@ -2,12 +2,14 @@
  * Orders as readers ask for them, from the view alone.
  *
  * Reads of one turn of the event loop travel to the view in one call. Who names a version gets that version or a later one, waits for it
- * for a bounded time, and is told to ask again when it has not come by then: an older one is never given.
+ * for a bounded time, and is told to ask again when it has not come by then: an older one is never given. Who waits is woken by the
+ * projector of the same process, and looks again after a while where another process projects.
  */
 import { createHash } from "node:crypto"
 import { type CustomerId, type OrderId, OrderNotFound, type OrderState, Unavailable } from "@sluice/domain"
 import { Batcher } from "@sluice/engines"
 import { Cause, Clock, Context, Effect, Exit, Layer, Schema } from "effect"
+import { Arrivals } from "./Arrivals.ts"
 import { type OrderViewError, OrderViews, type Position, type StoredOrder } from "./OrderViews.ts"
 
 /** Not one that a page of this customer and this state has given. */
@@ -37,7 +39,7 @@ export class OrderReads extends Context.Service<
 >()("sluice/OrderReads") {}
 
 const maxBatch = 500
-const firstPauseMs = 5
+const firstPauseMs = 10
 const longestPauseMs = 50
 
 const unavailable = (_?: OrderViewError) => new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
@@ -73,18 +75,26 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
   })
   const look = (id: OrderId) => away(batcher.request("", id))
 
+  const arrivals = yield* Arrivals
+  const awaited = (id: OrderId, version: number) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => arrivals.listen(id)),
+      Effect.fnUntraced(function* ({ attend, news }) {
+        const until = (yield* Clock.currentTimeMillis) + waitMs
+        for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)) {
+          attend()
+          const found = yield* look(id)
+          if (found !== undefined && found.version >= version) return found
+          if ((yield* Clock.currentTimeMillis) >= until) return yield* unavailable()
+          yield* Effect.timeoutOption(news, pauseMs)
+        }
+      }),
+      ({ close }) => Effect.sync(close)
+    )
+
   const find = Effect.fnUntraced(function* (id: OrderId, version?: number) {
-    let found = yield* look(id)
-    if (version !== undefined) {
-      const until = (yield* Clock.currentTimeMillis) + waitMs
-      let pauseMs = firstPauseMs
-      while (found === undefined || found.version < version) {
-        if ((yield* Clock.currentTimeMillis) >= until) return yield* unavailable()
-        yield* Effect.sleep(pauseMs)
-        pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)
-        found = yield* look(id)
-      }
-    }
+    const found = yield* look(id)
+    if (version !== undefined && (found === undefined || found.version < version)) return yield* awaited(id, version)
     return found ?? (yield* new OrderNotFound({ orderId: id }))
   })
 

@@ -1,7 +1,8 @@
 /**
  * Applies what happened to orders and customers to the view, in batches, and commits its position in the log after the write.
  *
- * Dying in between repeats the batch, which changes nothing. While the view is away nothing is given up: the batch is tried until it is
+ * Batches of several partitions that wait together are applied together, and the next ones while those are being committed. Dying in
+ * between repeats them, which changes nothing. While the view is away nothing is given up: the batch is tried until it is
  * back. What can't be read, and what the view refuses for its own sake, goes to the dead-letter topic with the reason. Later events of the
  * same order go on: each carries the whole order, so it makes up for the one before, and a replay of that one changes nothing newer.
  */
@@ -17,11 +18,14 @@ import {
   setAside
 } from "@sluice/engines"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
+import { Arrivals } from "./Arrivals.ts"
 import { type OrderViewError, OrderViews } from "./OrderViews.ts"
+import { keyOf } from "./Outbox.ts"
 
 export const projectorGroup = "sluice.projector"
 
 const maxBatch = 500
+const together = 16
 const attempts = 3
 
 const latency = Metric.histogram("sluice_projection_seconds", {
@@ -41,6 +45,7 @@ const isRefusal = ({ refused }: OrderViewError) => refused
 export const run = Effect.gen(function* () {
   const log = yield* EventLog
   const views = yield* OrderViews
+  const arrivals = yield* Arrivals
   yield* countDeadLetters(ordersTopic)
   yield* Metric.value(latency)
 
@@ -60,23 +65,35 @@ export const run = Effect.gen(function* () {
       Effect.retry(patiently)
     )
 
-  const handle = Effect.fnUntraced(function* (batch: Batch) {
+  const handle = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>) {
     yield* crashPoint("projector.received")
     const received: Array<Received> = []
-    for (const event of batch.events) {
+    for (const event of batches.flatMap(({ events }) => events)) {
       const change = decode(event.value)
       if (Exit.isSuccess(change)) received.push({ event, change: change.value })
       else yield* bury(event, "not an event of orders of version 1")
     }
     const applied = received.length === 0 ? [] : yield* apply(received)
+    arrivals.announce(applied.map(({ change }) => keyOf(change)))
     yield* crashPoint("projector.applied")
     const now = Date.now()
     for (const { change } of applied) yield* Metric.update(latency, Math.max(0, now - change.committedAtMs) / 1000)
-    yield* batch.commit
-    yield* crashPoint("projector.committed")
+    return batches
   })
+
+  const commit = (batches: ReadonlyArray<Batch>) =>
+    Effect.forEach(batches, (batch) => batch.commit, { concurrency: "unbounded", discard: true }).pipe(
+      Effect.andThen(crashPoint("projector.committed"))
+    )
 
   yield* log
     .batches({ topic: ordersTopic, group: projectorGroup, maxBatch })
-    .pipe(Stream.runForEach(handle), Effect.retry(patiently))
+    .pipe(
+      Stream.buffer({ capacity: together }),
+      Stream.chunks,
+      Stream.mapEffect(handle),
+      Stream.mapEffect(commit, { concurrency: together, unordered: true }),
+      Stream.runDrain,
+      Effect.retry(patiently)
+    )
 })

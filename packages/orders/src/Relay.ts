@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { ordersTopic } from "@sluice/domain"
-import { crashPoint, EventLog, EventLogError } from "@sluice/engines"
+import { crashPoint, EventLog, EventLogError, Tracing } from "@sluice/engines"
 import { Clock, Duration, Effect, Metric } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { type Held, makeLeases, nothingHeld } from "./Leases.ts"
@@ -33,6 +33,8 @@ const age = Metric.gauge("sluice_outbox_age_seconds", { description: "Age of the
 
 /** Commits of other processes are found by looking: soon after the last one, more seldom when it has been quiet. */
 const [soon, seldom] = [20, 500]
+/** While events come all the time, a batch begins this long after the one before: fewer and larger ones cost everybody less. */
+const restMs = 10
 const [firstPause, longestPause] = [50, 2000]
 const leftToOthers = 5000
 
@@ -60,8 +62,17 @@ export const run = (options: Options = {}) =>
         held = nothingHeld
         return rows.length
       }
-      const events = rows.map(({ event_key, id, payload }) => ({ key: event_key, value: payload, headers: { id: String(id) } }))
-      yield* log.publish(ordersTopic, events).pipe(
+      const publish = (sentOn: ReadonlyArray<string | null | undefined>) =>
+        log.publish(
+          ordersTopic,
+          rows.map(({ event_key, id, payload }, i) => ({
+            key: event_key,
+            value: payload,
+            headers: { id: String(id), ...(sentOn[i] ? { [Tracing.traceHeader]: sentOn[i] } : {}) }
+          }))
+        )
+      const traces = rows.map(({ trace }) => trace)
+      yield* Tracing.forEachTrace("Relay.publish", "producer", traces, publish).pipe(
         Effect.timeoutOrElse({
           duration: left,
           orElse: () => Effect.fail(new EventLogError({ cause: new Error("not acknowledged while the lease lasted") }))
@@ -94,11 +105,14 @@ export const run = (options: Options = {}) =>
     const loop = Effect.gen(function* () {
       let idle = soon
       while (true) {
+        const startedAt = performance.now()
         const done = yield* Effect.catch(step, (error) => Effect.as(wait(error), undefined))
         if (done === undefined) continue
         if (failures > 0) yield* Effect.logInfo("the outbox is being published again")
         failures = 0
         idle = done > 0 ? soon : Math.min(seldom, idle * 2)
+        const rest = startedAt + restMs - performance.now()
+        if (done > 0 && done < maxBatch && rest > 0) yield* Effect.sleep(rest)
         if (done === 0) yield* outbox.awaitNews(Math.max(1, Math.min(idle, held.renewAt - performance.now())))
       }
     })

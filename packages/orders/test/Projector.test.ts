@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DeadLetters } from "@sluice/coupons"
 import { ordersTopic } from "@sluice/domain"
-import { EventLog, EventLogSqlite, Migrations, Sqlite } from "@sluice/engines"
+import { type Batch, EventLog, EventLogSqlite, Migrations, Sqlite } from "@sluice/engines"
 import { eventually } from "@sluice/testkit/suites/ordersKit"
 import { orderChanged } from "@sluice/testkit/suites/orderViews"
-import { Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { OrderViews, OrderViewsSql, Projector } from "../src/index.ts"
 
 const engine = Layer.suspend(() =>
@@ -148,5 +148,51 @@ describe("projector", () => {
         ids.map(() => 2)
       )
     }).pipe(Effect.provide(layerOf({ isAway: false, refuses: "" })))
+  )
+
+  it.live("what waits of several partitions is applied together, and the next while that is committed", () =>
+    Effect.gen(function* () {
+      const applied: Array<ReadonlyArray<string>> = []
+      const committed: Array<string> = []
+      const [view, commits] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const handed = yield* Queue.unbounded<Batch>()
+      const hand = (id: string, partition: number) => {
+        const event = { topic: ordersTopic, partition, offset: "0", key: id, headers: {}, atMs: 0 }
+        const commit = Effect.andThen(
+          Deferred.await(commits),
+          Effect.sync(() => committed.push(id))
+        )
+        return Queue.offer(handed, { events: [{ ...event, value: JSON.stringify(orderChanged(id, "c")) }], commit })
+      }
+      const layer = Layer.mergeAll(
+        Layer.mock(EventLog)({ batches: () => Stream.fromQueue(handed) }),
+        Layer.mock(OrderViews.OrderViews)({
+          apply: (events) =>
+            Effect.andThen(
+              Deferred.await(view),
+              Effect.sync(() => applied.push(events.map((event) => (event.type === "OrderChanged" ? event.order.orderId : ""))))
+            )
+        })
+      )
+      yield* hand("a", 0)
+      yield* Effect.forkScoped(Projector.run.pipe(Effect.provide(layer)))
+      yield* eventually("the first is under way", Queue.size(handed), (size) => size === 0)
+      for (const [partition, id] of ["b", "c", "d"].entries()) yield* hand(id, partition + 1)
+      yield* eventually("the others wait", Queue.size(handed), (size) => size === 0)
+      yield* Deferred.succeed(view, undefined)
+      const all = yield* eventually(
+        "all are applied",
+        Effect.sync(() => applied),
+        (batches) => batches.flat().length === 4
+      )
+      assert.deepStrictEqual(all, [["a"], ["b", "c", "d"]])
+      assert.deepStrictEqual(committed, [])
+      yield* Deferred.succeed(commits, undefined)
+      yield* eventually(
+        "all are committed",
+        Effect.sync(() => committed.length),
+        (n) => n === 4
+      )
+    })
   )
 })
