@@ -5,7 +5,7 @@
  * under way and nobody was promised is taken up by the next process.
  */
 import type { EventLog } from "@sluice/engines"
-import type { OrderViews } from "@sluice/orders"
+import type { OrderGenerations, OrderViews } from "@sluice/orders"
 import type { WaitingRoom } from "@sluice/waiting-room"
 import { Effect, Layer, Logger, References } from "effect"
 import type { SqlClient } from "effect/sql"
@@ -51,7 +51,10 @@ const logger = ({ logFormat }: Settings) =>
 export const layer = (settings: Settings) =>
   Layer.unwrap(
     Effect.map(httpOptions(settings), (options) => {
-      const engines: Layer.Layer<SqlClient.SqlClient | WaitingRoom | EventLog | OrderViews.OrderViews | Health, StartError> =
+      const engines: Layer.Layer<
+        SqlClient.SqlClient | WaitingRoom | EventLog | OrderViews.OrderViews | OrderGenerations.GenerationStore | Health,
+        StartError
+      > =
         settings.engines.kind === "embedded"
           ? embedded.layer(settings.dataDir)
           : cluster.layer(settings.engines, settings.orderView)

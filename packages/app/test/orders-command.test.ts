@@ -29,12 +29,45 @@ describe("sluice orders verify", () => {
       const { code, out } = yield* sluice(url, "orders", "verify")
       assert.strictEqual(code, 3)
       assert.match(out, /total +1 +2/)
-      assert.match(out, /5 orders compared, 1 differ$/m)
+      assert.match(out, /10 orders compared, 2 differ$/m)
       const json = yield* sluice(url, "orders", "verify", "--repair", "--sample", "5", "--json")
       assert.strictEqual(json.code, 3)
       assert.strictEqual(JSON.parse(json.out).repaired, 1)
       assert.strictEqual((yield* sluice(url, "orders", "verify", "--sample", "0")).code, 2)
       assert.strictEqual((yield* send(`${url}/admin/orders/verify`, { method: "POST" })).status, 401)
+    })
+  )
+})
+
+describe("sluice orders rebuild", () => {
+  it.live("waits for the end, says what readers see, goes back, and drops", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(makeFakes())
+      assert.strictEqual((yield* sluice(url, "orders", "rebuild", "--back")).code, 1)
+      const { code, out } = yield* sluice(url, "orders", "rebuild")
+      assert.isUndefined(code)
+      assert.match(out, /^10 orders are equal to what was written, after 2\.0 s\nreaders see generation 1\ngeneration 0 is kept/)
+      const back = yield* sluice(url, "orders", "rebuild", "--back", "--json")
+      assert.deepInclude(JSON.parse(back.out), { live: 0, former: 1, building: null })
+      assert.match(
+        (yield* sluice(url, "orders", "rebuild", "--status")).out,
+        /^readers see generation 0\n.*\nthe last rebuild: done/
+      )
+      assert.strictEqual((yield* sluice(url, "orders", "rebuild", "--drop")).out, "readers see generation 0")
+    })
+  )
+
+  it.live("one at a time", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(makeFakes())
+      const authorization = { authorization: `Bearer ${adminKey}` }
+      const rebuild = () => send(`${url}/admin/orders/rebuild`, { method: "POST", headers: authorization })
+      assert.strictEqual((yield* rebuild()).status, 202)
+      const refused = yield* rebuild()
+      assert.strictEqual(refused.status, 409)
+      assert.include(refused.text, "rebuild_running")
+      assert.strictEqual((yield* send(`${url}/admin/orders/generations`, {})).status, 401)
+      assert.strictEqual((yield* sluice(url, "orders", "rebuild", "--back", "--drop")).code, 2)
     })
   )
 })

@@ -7,14 +7,32 @@ import {
   OrderNotFound,
   OrderRefused,
   OrderStateRefused,
+  RebuildRefused,
   Unavailable
 } from "@sluice/domain"
-import { Customers, OrderReads, Orders, Products } from "@sluice/orders"
+import { Customers, OrderGenerations, OrderReads, Orders, Products, RebuildOrders } from "@sluice/orders"
 import { Effect, Exit, Layer } from "effect"
 import { OrderVerifier } from "../src/http/groups/orders-admin.ts"
 import { Lag } from "../src/Lag.ts"
 
 export const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
+
+const generations: { readonly state: OrderGenerations.State } = { state: OrderGenerations.firstState }
+
+const rebuilt: OrderGenerations.Run = {
+  owner: "somebody",
+  state: "done",
+  phase: "comparing",
+  after: orderId,
+  total: 10,
+  copied: 10,
+  compared: 10,
+  mended: 0,
+  differing: 0,
+  problem: null,
+  startedAtMs: 1_790_000_000_000,
+  updatedAtMs: 1_790_000_002_000
+}
 
 /** `told` hears every call that reached a service. */
 export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unknown>) => Effect.Effect<unknown>) =>
@@ -48,9 +66,38 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
         Effect.as(told("verify", options), {
           checked: 5,
           differing: 1,
+          onlyInView: 0,
           repaired: options.repair ? 1 : 0,
-          differences: [{ orderId, path: "total", written: "1", read: "2" }]
+          differences: [{ orderId, path: "total", written: "1", read: "2" }],
+          next: options.limit === undefined || options.after === orderId ? null : orderId
         })
+    }),
+    Layer.sync(RebuildOrders.RebuildOrders, () => {
+      let { state } = generations
+      const answer = (name: string, next: Partial<OrderGenerations.State>) =>
+        Effect.map(told(name), () => {
+          state = { ...state, ...next }
+          return { revision: 1, isHeld: state.run?.state === "running", state }
+        })
+      const run = { ...rebuilt, state: "running", phase: "orders", copied: 7, compared: 0 } as const
+      return RebuildOrders.RebuildOrders.of({
+        status: Effect.suspend(() => {
+          const now = state
+          if (now.building !== null) state = { ...now, live: 1, former: 0, building: null, run: rebuilt }
+          return Effect.as(told("generations"), { revision: 1, isHeld: now.building !== null, state: now })
+        }),
+        start: Effect.suspend(() =>
+          state.building === null
+            ? answer("rebuild", { building: 1, last: 1, run })
+            : Effect.fail(new RebuildRefused({ reason: "running" }))
+        ),
+        back: Effect.suspend(() =>
+          state.former === null
+            ? Effect.fail(new RebuildRefused({ reason: "no_former" }))
+            : answer("back", { live: state.former, former: state.live })
+        ),
+        drop: answer("drop", { former: null })
+      })
     }),
     Layer.succeed(Lag, {
       report: Effect.as(told("lag"), {

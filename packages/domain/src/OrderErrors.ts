@@ -36,6 +36,13 @@ export class IdempotencyKeyReused extends Schema.TaggedError<IdempotencyKeyReuse
   { httpApiStatus: 422 }
 ) {}
 
+/** Not now: `running`, the order view is being built anew already; `no_former`, there is none to go back to. */
+export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()(
+  "RebuildRefused",
+  { reason: Schema.Literals(["running", "no_former"]) },
+  { httpApiStatus: 409 }
+) {}
+
 /** Another order under this key is being written. */
 export class OrderInProgress extends Schema.TaggedError<OrderInProgress>()(
   "OrderInProgress",

@@ -16,7 +16,7 @@ import {
   Unavailable,
   type UserId
 } from "@sluice/domain"
-import { crashPoint, transact } from "@sluice/engines"
+import { crashPoint, Tracing, transact } from "@sluice/engines"
 import { Clock, Context, Effect, Layer, Metric, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Convoy from "./Convoy.ts"
@@ -94,7 +94,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const place = Effect.fnUntraced(function* (order: NewOrder, key?: string) {
     if (convoy.waiting() >= maxWaiting) return yield* new Unavailable({ engine: "orders", retryAfterSeconds: 1 })
     const orderId = newOrderId(yield* Clock.currentTimeMillis)
-    const outcome = yield* convoy.request({ orderId, order, key, bodyHash: key === undefined ? "" : bodyHash(order) })
+    const span = yield* Tracing.currentSpan
+    const outcome = yield* convoy.request({
+      orderId,
+      order,
+      key,
+      bodyHash: key === undefined ? "" : bodyHash(order),
+      trace: span && Tracing.traceparentOf(span)
+    })
     if (Result.isFailure(outcome)) return yield* Effect.fail(outcome.failure)
     if (outcome.success.orderId === orderId) yield* Metric.update(placedTotal, 1)
     return outcome.success
@@ -124,7 +131,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     }
     if (state === "cancelled") yield* sql`DELETE FROM coupon_spendings WHERE order_id = ${orderId}`
     const events = yield* read.byIds([orderId])
-    yield* outbox.append(events)
+    const span = yield* Tracing.currentSpan
+    yield* outbox.append(events, [span && Tracing.traceparentOf(span)])
     yield* crashPoint("orders.inserted")
     return { orderId, version: events[0]!.order.version, state }
   })

@@ -11,7 +11,7 @@
  *     payments          order_id, amount, paid_at_ms
  *     order_keys        (customer_id, idempotency_key), body_hash, order_id, total, created_at_ms
  *     coupon_spendings  code, order_id, spent_at_ms          a coupon is spent by one order
- *     outbox            id, shard, event_key, payload, created_at_ms, published_at_ms        null: still to be published
+ *     outbox            id, shard, event_key, payload, created_at_ms, published_at_ms, trace null: still to be published
  *     outbox_leases     shard, owner, expires_at_ms
  *     outbox_relays     owner, expires_at_ms                 who shares the shards
  *
@@ -103,4 +103,17 @@ export const ordersMigration = Effect.gen(function* () {
     Array.from({ length: shards }, (_, shard) => ({ shard, owner: "", expires_at_ms: 0 })),
     "shard"
   )
+  yield* outboxTraceMigration
+})
+
+/** In which trace an event was written, where it is traced. */
+export const outboxTraceMigration = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql.onDialectOrElse({
+    mysql: () => sql`ALTER TABLE outbox ADD COLUMN IF NOT EXISTS trace CHAR(55) CHARACTER SET ascii`,
+    orElse: () =>
+      Effect.flatMap(sql`SELECT 1 FROM pragma_table_info('outbox') WHERE name = 'trace'`, (found) =>
+        found.length > 0 ? Effect.succeed(found) : sql`ALTER TABLE outbox ADD COLUMN trace TEXT`
+      )
+  })
 })

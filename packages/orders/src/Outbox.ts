@@ -16,6 +16,8 @@ export interface OutboxRow {
   readonly id: number
   readonly event_key: string
   readonly payload: string
+  /** The `traceparent` of the change, where it is traced. */
+  readonly trace: string | null
 }
 
 export interface Backlog {
@@ -28,8 +30,11 @@ export interface Backlog {
 export class Outbox extends Context.Service<
   Outbox,
   {
-    /** To be called in the transaction that makes the change. */
-    readonly append: (events: ReadonlyArray<OrderEvent>) => Effect.Effect<void, SqlError.SqlError>
+    /** To be called in the transaction that makes the change; `traces` by the index of the event. */
+    readonly append: (
+      events: ReadonlyArray<OrderEvent>,
+      traces?: ReadonlyArray<string | undefined>
+    ) => Effect.Effect<void, SqlError.SqlError>
     /** The oldest unpublished events of these shards. */
     readonly next: (shards: ReadonlyArray<number>, limit: number) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
     /** They are published: takes them out, or keeps them for as long as `retention` says. */
@@ -58,20 +63,21 @@ export const makeOutbox = (sql: SqlClient.SqlClient): Outbox["Service"] => {
   const limited = (limit: number) => sql.literal(`LIMIT ${Math.trunc(limit)}`)
 
   return {
-    append: (events) =>
+    append: (events, traces = []) =>
       events.length === 0
         ? Effect.void
         : insertAll(
             sql,
             "outbox",
-            events.map((event) => {
+            events.map((event, i) => {
               const key = keyOf(event)
               return {
                 shard: shardOf(key),
                 event_key: key,
                 payload: JSON.stringify(event),
                 created_at_ms: event.committedAtMs,
-                published_at_ms: null
+                published_at_ms: null,
+                trace: traces[i] ?? null
               }
             })
           ).pipe(Effect.andThen(sql.afterCommit(wake))),
@@ -79,8 +85,8 @@ export const makeOutbox = (sql: SqlClient.SqlClient): Outbox["Service"] => {
       held.length === 0
         ? Effect.succeed([])
         : held.length === shards
-          ? sql<OutboxRow>`SELECT id, event_key, payload FROM outbox WHERE published_at_ms IS NULL ORDER BY id ${limited(limit)}`
-          : sql<OutboxRow>`SELECT id, event_key, payload FROM outbox WHERE published_at_ms IS NULL AND ${sql.in("shard", held)}
+          ? sql<OutboxRow>`SELECT id, event_key, payload, trace FROM outbox WHERE published_at_ms IS NULL ORDER BY id ${limited(limit)}`
+          : sql<OutboxRow>`SELECT id, event_key, payload, trace FROM outbox WHERE published_at_ms IS NULL AND ${sql.in("shard", held)}
               ORDER BY id ${limited(limit)}`.unprepared,
     published: Effect.fnUntraced(function* (ids, keep) {
       const now = yield* Clock.currentTimeMillis

@@ -16,7 +16,7 @@ import {
   OrderRefused,
   Unavailable
 } from "@sluice/domain"
-import { crashPoint, transact } from "@sluice/engines"
+import { crashPoint, Tracing, transact } from "@sluice/engines"
 import { Clock, Effect, Result } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { claimKeys, type KeyClaim, keyId, releaseKey } from "./OrderKeys.ts"
@@ -30,6 +30,8 @@ export interface Ask {
   /** Undefined: the caller gave no key. */
   readonly key: string | undefined
   readonly bodyHash: string
+  /** The `traceparent` of who asks, where it is traced. */
+  readonly trace?: string | undefined
 }
 
 export interface Placed {
@@ -172,7 +174,10 @@ export const makePlaceAll = (sql: SqlClient.SqlClient, outbox: Outbox["Service"]
       "order_history",
       drafts.map(({ ask }) => ({ order_id: ask.orderId, version: 1, state: "placed", at_ms: atMs }))
     )
-    yield* outbox.append(drafts.map((draft) => placedEvent(draft, atMs)))
+    yield* outbox.append(
+      drafts.map((draft) => placedEvent(draft, atMs)),
+      drafts.map(({ ask }) => ask.trace)
+    )
   })
 
   const write = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
@@ -253,7 +258,7 @@ export const makePlaceAll = (sql: SqlClient.SqlClient, outbox: Outbox["Service"]
     )
   }
 
-  return Effect.fnUntraced(function* (asks: ReadonlyArray<Ask>) {
+  const placeAll = Effect.fnUntraced(function* (asks: ReadonlyArray<Ask>) {
     const known = yield* Effect.result(lookUp(asks))
     if (Result.isFailure(known)) return asks.map((): Outcome => Result.fail(unavailable))
     const drafts = asks.map((ask) => drafted(ask, known.success))
@@ -262,6 +267,13 @@ export const makePlaceAll = (sql: SqlClient.SqlClient, outbox: Outbox["Service"]
     ]()
     return drafts.map((draft): Outcome => (draft instanceof OrderRefused ? Result.fail(draft) : outcomes.next().value!))
   })
+
+  return (asks: ReadonlyArray<Ask>) => {
+    const traces = asks.map(({ trace }) => trace)
+    return Tracing.forEachTrace("Orders.place", "internal", traces, (sentOn) =>
+      placeAll(sentOn.some((trace) => trace) ? asks.map((ask, i) => ({ ...ask, trace: sentOn[i] ?? undefined })) : asks)
+    )
+  }
 }
 
 const placedEvent = ({ ask, customer, lines, total }: Draft, atMs: number): OrderChanged => ({

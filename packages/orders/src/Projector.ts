@@ -15,7 +15,8 @@ import {
   type EventLogError,
   type LoggedEvent,
   patiently,
-  setAside
+  setAside,
+  Tracing
 } from "@sluice/engines"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import { Arrivals } from "./Arrivals.ts"
@@ -73,7 +74,9 @@ export const run = Effect.gen(function* () {
       if (Exit.isSuccess(change)) received.push({ event, change: change.value })
       else yield* bury(event, "not an event of orders of version 1")
     }
-    const applied = received.length === 0 ? [] : yield* apply(received)
+    const traces = received.map(({ event }) => event.headers[Tracing.traceHeader])
+    const applied =
+      received.length === 0 ? [] : yield* Tracing.forEachTrace("Projector.apply", "consumer", traces, () => apply(received))
     arrivals.announce(applied.map(({ change }) => keyOf(change)))
     yield* crashPoint("projector.applied")
     const now = Date.now()

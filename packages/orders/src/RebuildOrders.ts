@@ -11,7 +11,7 @@
  * the projectors, whatever of that the copy has passed already; see OrderGenerations.
  */
 import { randomUUID } from "node:crypto"
-import { type CustomerChanged, type OrderEvent, Unavailable } from "@sluice/domain"
+import { type CustomerChanged, type OrderEvent, RebuildRefused, Unavailable } from "@sluice/domain"
 import { crashPoint } from "@sluice/engines"
 import { Clock, Context, Effect, Layer, Schedule, Schema, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
@@ -19,11 +19,6 @@ import { GenerationStore, keptOf, type Run, retireMs, type State, type Stored, t
 import { OrdersRead } from "./OrdersRead.ts"
 import { type OrderViewError, OrderViews } from "./OrderViews.ts"
 import { verify } from "./VerifyOrders.ts"
-
-/** Not now: `running`, another one is under way; `no_former`, there is none to go back to. */
-export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()("RebuildRefused", {
-  reason: Schema.Literals(["running", "no_former"])
-}) {}
 
 /** Somebody else has taken the rebuild over. */
 class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {}) {}

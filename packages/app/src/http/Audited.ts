@@ -46,6 +46,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   "loads.cancel": { action: "load.cancel", target: ({ params }) => params.job },
   "dead-letters.replay": { action: "dead_letters.replay", target: ({ query }) => query.topic },
   "orders-admin.verify": { action: "orders.repair", target: () => "orders", when: ({ query }) => query.repair === "true" },
+  "orders-admin.rebuild": { action: "orders.rebuild", target: () => "orders" },
+  "orders-admin.back": { action: "orders.back", target: () => "orders" },
+  "orders-admin.drop": { action: "orders.drop", target: () => "orders" },
   "crowds.start": { action: "crowd.start", target: ({ body }) => body.campaignId },
   "crowds.stop": { action: "crowd.stop", target: ({ params }) => params.crowd }
 }

@@ -17,6 +17,7 @@ import {
   OrderNotFound,
   OrderRefused,
   OrderStateRefused,
+  RebuildRefused,
   TicketInvalid,
   Unavailable
 } from "@sluice/domain"
@@ -50,6 +51,8 @@ export const codes = {
   crowd_refused: [409, "A crowd can not be sent here"],
   order_state: [409, "The state of the order does not allow it"],
   order_in_progress: [409, "An order with this idempotency key is being placed"],
+  rebuild_running: [409, "The order view is being built anew"],
+  no_former_view: [409, "There is no former order view"],
   coupon_spent: [409, "The coupon is spent"],
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The content type is not supported"],
@@ -176,6 +179,11 @@ const orderProblem = (error: unknown): ProblemFields | undefined => {
     return { code: "order_refused", detail: "Some fields name what is not known here; see errors.", errors: error.errors }
   }
   if (error instanceof CouponSpent) return { code: "coupon_spent", detail: "Another order has spent the coupon." }
+  if (error instanceof RebuildRefused) {
+    return error.reason === "running"
+      ? { code: "rebuild_running", detail: "Wait for its end. One whose process has died is over ten seconds later." }
+      : { code: "no_former_view", detail: "It was dropped, or the order view was never built anew." }
+  }
   if (error instanceof IdempotencyKeyReused) {
     return { code: "idempotency_key_reused", detail: "Send another key, or the body that this key came with." }
   }

@@ -2,7 +2,7 @@
 import * as LoadTargetMariaDb from "@sluice/bulk-load/LoadTargetMariaDb"
 import * as LoadTargetSqlite from "@sluice/bulk-load/LoadTargetSqlite"
 import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
-import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products } from "@sluice/orders"
+import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products, RebuildOrders } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
 import * as AuditLog from "../audit/AuditLog.ts"
@@ -26,7 +26,10 @@ const orders = Layer.mergeAll(
   OrdersRead.layer,
   OrderReads.layer(),
   Lag.layer
-).pipe(Layer.provideMerge(Outbox.layer), Layer.merge(OrderVerifier.layer.pipe(Layer.provide(OrdersRead.layer))))
+).pipe(
+  Layer.provideMerge(Outbox.layer),
+  Layer.merge(Layer.merge(OrderVerifier.layer, RebuildOrders.layer()).pipe(Layer.provide(OrdersRead.layer)))
+)
 
 const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(
