@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { resolve } from "node:path"
 import { Data, Duration, Effect, Option, Redacted } from "effect"
+import { distance } from "./Spelling.ts"
 
 export type Role = "gateway" | "admission" | "issuer" | "relay" | "projector"
 export const roles: ReadonlyArray<Role> = ["gateway", "admission", "issuer", "relay", "projector"]
@@ -310,17 +311,6 @@ export const readSettings = (
   })
 
 const nearest = (name: string, known: ReadonlySet<string>): string => {
-  const distance = (a: string, b: string) => {
-    let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i]
-      for (let j = 1; j <= b.length; j++) {
-        next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-      }
-      row = next
-    }
-    return row[b.length]!
-  }
   const [best] = [...known].map((candidate) => [distance(name, candidate), candidate] as const).sort(([a], [b]) => a - b)
   return best !== undefined && best[0] <= 4 ? `; is ${best[1]} meant?` : ""
 }
