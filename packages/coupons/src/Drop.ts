@@ -21,9 +21,9 @@ import {
   type UserId,
   viewOf
 } from "@sluice/domain"
-import { Batcher } from "@sluice/engines"
-import { type Pace, type Place, type Standing, type Standings, Tickets, WaitingRoom } from "@sluice/waiting-room"
-import { Cache, Context, Effect, Exit, Layer, Option, Stream } from "effect"
+import { Batcher, Tracing } from "@sluice/engines"
+import { JoinTraces, type Pace, type Place, type Standing, type Standings, Tickets, WaitingRoom } from "@sluice/waiting-room"
+import { Cache, Context, Effect, Exit, Layer, Option, Stream, type Tracer } from "effect"
 import type { SqlError } from "effect/sql"
 import { Campaigns } from "./Campaigns.ts"
 import { Issuances } from "./Issuances.ts"
@@ -125,6 +125,7 @@ const make = Effect.gen(function* () {
   const recovery = yield* Recovery
   const onSale = yield* OnSale
   const tickets = yield* Tickets
+  const traces = yield* JoinTraces.JoinTraces
 
   const find = (id: CampaignId) =>
     Effect.flatMap(sqlDown(campaigns.find(id)), (found) =>
@@ -166,15 +167,32 @@ const make = Effect.gen(function* () {
       )
   })
 
-  const joinUnsafe: Drop["Service"]["joinUnsafe"] = (campaignId, userId, done) =>
-    joins.offer(campaignId, userId, (exit) => {
-      if (Exit.isFailure(exit)) return done(Exit.failCause(exit.cause))
-      const { campaign, standing } = exit.value
-      if (standing.state === "closed") return done(Exit.fail(new JoinRefused({ campaignId, reason: "closed" })))
-      const view = viewOfTicket(exit.value, (seq) => tickets.sign({ campaignId, userId, seq }, campaign.ticketsExpireAtMs))
-      if (typeof view === "string") return done(Exit.fail(new JoinRefused({ campaignId, reason: view })))
-      done(Exit.succeed({ isNew: standing.state === "waiting" && standing.isNew, view }))
-    })
+  const joinIn = (
+    span: Tracer.AnySpan | undefined,
+    campaignId: CampaignId,
+    userId: UserId,
+    done: (exit: Exit.Exit<Joined, JoinError>) => void
+  ) =>
+    joins.offer(
+      campaignId,
+      userId,
+      (exit) => {
+        if (Exit.isFailure(exit)) return done(Exit.failCause(exit.cause))
+        const { campaign, standing } = exit.value
+        if (standing.state === "closed") return done(Exit.fail(new JoinRefused({ campaignId, reason: "closed" })))
+        const view = viewOfTicket(exit.value, (seq) => tickets.sign({ campaignId, userId, seq }, campaign.ticketsExpireAtMs))
+        if (typeof view === "string") return done(Exit.fail(new JoinRefused({ campaignId, reason: view })))
+        done(Exit.succeed({ isNew: standing.state === "waiting" && standing.isNew, view }))
+      },
+      span
+    )
+
+  const join = Effect.fnUntraced(function* (campaignId: CampaignId, userId: UserId) {
+    const span = yield* Tracing.currentSpan
+    // Before the join: admission may come at once.
+    if (span !== undefined) yield* traces?.remember(campaignId, userId, Tracing.traceparentOf(span)) ?? Effect.void
+    return yield* Effect.callback<Joined, JoinError>((resume) => joinIn(span, campaignId, userId, resume))
+  })
 
   const lookUnsafe: Drop["Service"]["lookUnsafe"] = (campaignId, text, done) => {
     const ticket = tickets.verifyUnsafe(campaignId, text)
@@ -209,8 +227,8 @@ const make = Effect.gen(function* () {
   const views = yield* Cache.make({ lookup: campaign, capacity: 1000, timeToLive: "200 millis" })
 
   return Drop.of({
-    join: (campaignId, userId) => Effect.callback<Joined, JoinError>((resume) => joinUnsafe(campaignId, userId, resume)),
-    joinUnsafe,
+    join,
+    joinUnsafe: (campaignId, userId, done) => joinIn(undefined, campaignId, userId, done),
     look,
     lookUnsafe,
     leave: Effect.fnUntraced(function* (campaignId, text) {

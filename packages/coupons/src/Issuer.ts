@@ -6,7 +6,16 @@
  * refuses for its own sake goes to the dead-letter topic, with the reason, and the win is counted as dead until it is replayed.
  */
 import { type CampaignId, type CouponWon, CouponWonJson, winsTopic } from "@sluice/domain"
-import { type Batch, countDeadLetters, crashPoint, EventLog, type LoggedEvent, patiently, setAside } from "@sluice/engines"
+import {
+  type Batch,
+  countDeadLetters,
+  crashPoint,
+  EventLog,
+  type LoggedEvent,
+  patiently,
+  setAside,
+  Tracing
+} from "@sluice/engines"
 import { type NotLoaded, type Place, WaitingRoom, type WaitingRoomError, type Win } from "@sluice/waiting-room"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
 import type { SqlError } from "effect/sql"
@@ -110,5 +119,13 @@ export const run = Effect.gen(function* () {
     yield* batch.commit
   })
 
-  yield* log.batches({ topic: winsTopic, group: issuerGroup, maxBatch }).pipe(Stream.runForEach(handle), Effect.retry(patiently))
+  const traced = (batch: Batch) =>
+    Tracing.forEachTrace(
+      "Issuer.issue",
+      "consumer",
+      batch.events.map(({ headers }) => headers[Tracing.traceHeader]),
+      () => handle(batch)
+    )
+
+  yield* log.batches({ topic: winsTopic, group: issuerGroup, maxBatch }).pipe(Stream.runForEach(traced), Effect.retry(patiently))
 })

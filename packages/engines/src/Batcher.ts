@@ -2,19 +2,21 @@
  * Requests that arrive together travel together: what is asked in one turn of the event loop, for one key, becomes one engine call.
  *
  * One fiber a batch, none a request. Each answer goes to the one who asked, in the order of the questions; a call that fails, fails all
- * that travelled in it. It keeps no answers and removes no duplicates.
+ * that travelled in it. It keeps no answers and removes no duplicates. The call is part of the trace of the first that has one.
  */
-import { Cause, type Context, Effect, Exit } from "effect"
+import { Cause, type Context, Effect, Exit, type Tracer } from "effect"
+import { currentSpan, within } from "./Tracing.ts"
 
 export interface Batcher<A, B, E> {
   /** `done` is called once, in a later turn. */
-  readonly offer: (key: string, item: A, done: (exit: Exit.Exit<B, E>) => void) => void
+  readonly offer: (key: string, item: A, done: (exit: Exit.Exit<B, E>) => void, span?: Tracer.AnySpan) => void
   readonly request: (key: string, item: A) => Effect.Effect<B, E>
 }
 
 interface Waiting<A, B, E> {
   readonly items: Array<A>
   readonly done: Array<(exit: Exit.Exit<B, E>) => void>
+  span: Tracer.AnySpan | undefined
 }
 
 /** `run` answers each item by its index. Above `maxBatch` items travel in several calls at once. */
@@ -26,8 +28,8 @@ export const make = <A, B, E, R>(options: {
     const fork = Effect.runForkWith(context)
     let waiting = new Map<string, Waiting<A, B, E>>()
 
-    const travel = (key: string, { items, done }: Waiting<A, B, E>) =>
-      fork(options.run(key, items)).addObserver((exit) => {
+    const travel = (key: string, { items, done, span }: Waiting<A, B, E>) =>
+      fork(within(span)(options.run(key, items))).addObserver((exit) => {
         const failed = Exit.isFailure(exit) ? Exit.failCause(exit.cause) : undefined
         for (let i = 0; i < done.length; i++) {
           if (Exit.isFailure(exit)) done[i]!(failed!)
@@ -42,20 +44,22 @@ export const make = <A, B, E, R>(options: {
       for (const [key, batch] of batches) travel(key, batch)
     }
 
-    const offer: Batcher<A, B, E>["offer"] = (key, item, done) => {
+    const offer: Batcher<A, B, E>["offer"] = (key, item, done, span) => {
       if (waiting.size === 0) setImmediate(flush)
       let batch = waiting.get(key)
       if (batch === undefined || batch.items.length >= options.maxBatch) {
         if (batch !== undefined) travel(key, batch)
-        batch = { items: [], done: [] }
+        batch = { items: [], done: [], span: undefined }
         waiting.set(key, batch)
       }
       batch.items.push(item)
       batch.done.push(done)
+      batch.span ??= span
     }
 
     return {
       offer,
-      request: (key, item) => Effect.callback<B, E>((resume) => offer(key, item, resume))
+      request: (key, item) =>
+        Effect.flatMap(currentSpan, (span) => Effect.callback<B, E>((resume) => offer(key, item, resume, span)))
     }
   })

@@ -5,8 +5,9 @@
  * asks in time. A process that dies between admitting and publishing loses nobody: the win stays with the room, which hands it out again.
  */
 import { type Campaign, type CampaignId, CouponWonJson, winsTopic } from "@sluice/domain"
-import { crashPoint, EventLog, type EventLogError } from "@sluice/engines"
+import { crashPoint, EventLog, type EventLogError, Tracing } from "@sluice/engines"
 import { Effect, Metric, Schedule, Schema, Stream } from "effect"
+import { JoinTraces } from "./JoinTraces.ts"
 import { type NotLoaded, WaitingRoom, type WaitingRoomError, type Win } from "./WaitingRoom.ts"
 
 /** Below the tenth of a second's worth that the room lets pass at once, so that no admission is lost to a late tick. */
@@ -32,22 +33,33 @@ export const publishWins = (
     if (wins.length === 0) return
     const log = yield* EventLog
     const room = yield* WaitingRoom
-    yield* log.publish(
-      winsTopic,
-      wins.map(({ seq, serial, userId }) => ({
-        key: userId,
-        value: encode({
-          type: "CouponWon",
-          version: 1,
-          campaignId,
-          generation: from.generation,
-          serial,
-          userId,
-          seq,
-          wonAtMs: from.nowMs
-        })
-      }))
-    )
+    const joins = yield* JoinTraces
+    const traces =
+      joins === undefined
+        ? []
+        : yield* joins.recall(
+            campaignId,
+            wins.map(({ userId }) => userId)
+          )
+    const publish = (sentOn: ReadonlyArray<string | null | undefined>) =>
+      log.publish(
+        winsTopic,
+        wins.map(({ seq, serial, userId }, i) => ({
+          key: userId,
+          ...(sentOn[i] ? { headers: { [Tracing.traceHeader]: sentOn[i] } } : {}),
+          value: encode({
+            type: "CouponWon",
+            version: 1,
+            campaignId,
+            generation: from.generation,
+            serial,
+            userId,
+            seq,
+            wonAtMs: from.nowMs
+          })
+        }))
+      )
+    yield* Tracing.forEachTrace("Admission.publish", "producer", traces, publish)
     yield* crashPoint("admission.published")
     yield* room.acknowledge(campaignId, wins)
   })

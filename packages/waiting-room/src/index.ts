@@ -1,4 +1,5 @@
 export * as Admission from "./Admission.ts"
+export * as JoinTraces from "./JoinTraces.ts"
 export * from "./Tickets.ts"
 export * from "./WaitingRoom.ts"
 export * as WaitingRoomRedis from "./WaitingRoomRedis.ts"
