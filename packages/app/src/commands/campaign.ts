@@ -219,5 +219,13 @@ const reconcile = Command.make(
 
 export const campaign = Command.make("campaign").pipe(
   Command.withDescription("Campaigns of a running Sluice: create them, watch them, steer them"),
+  Command.withExamples([
+    {
+      command: "sluice campaign create spring --stock 1000 --rate 200 --paused",
+      description: "Takes users in, and lets nobody pass"
+    },
+    { command: "sluice campaign open spring", description: "Lets them pass" },
+    { command: "sluice campaign list", description: "All of them, with their counters" }
+  ]),
   Command.withSubcommands([create, listAll, show, open, pause, rate, stock, close, reconcile])
 )

@@ -67,5 +67,9 @@ const replay = Command.make(
 
 export const dlq = Command.make("dlq").pipe(
   Command.withDescription("Dead letters of a running Sluice: events set aside after bounded retries"),
+  Command.withExamples([
+    { command: "sluice dlq list", description: "What could not be applied, and why" },
+    { command: "sluice dlq replay", description: "Once the reason is mended" }
+  ]),
   Command.withSubcommands([list, replay])
 )

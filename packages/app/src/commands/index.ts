@@ -16,8 +16,9 @@ export type Subcommand = { [Name in keyof Loaders]: Awaited<ReturnType<Loaders[N
 
 const isCommand = (name: string | undefined): name is keyof Loaders => name !== undefined && Object.hasOwn(loaders, name)
 
-/** The one that is named, else all: to list them, or to say which was meant. */
+/** The one that is named, else all: to list them, to say which was meant, or to complete them. */
 export const subcommandsFor = (argv: ReadonlyArray<string>): Promise<ReadonlyArray<Subcommand>> => {
   const [name] = argv
-  return Promise.all((isCommand(name) ? [loaders[name]] : Object.values(loaders)).map((load) => load()))
+  const completes = argv.some((word) => word.startsWith("--completions"))
+  return Promise.all((isCommand(name) && !completes ? [loaders[name]] : Object.values(loaders)).map((load) => load()))
 }

@@ -1,10 +1,18 @@
 /**
- * Runs the command line and gives every end its exit code: 0 fine, 1 failed, 2 wrong usage, 3 something was found. What an error has to say goes to stderr, as
- * text without a stack; only a defect is shown whole.
+ * Runs the command line and gives every end its exit code: 0 fine, 1 failed, 2 wrong usage, 3 something was found. What an error has to
+ * say goes to stderr, as text without a stack; only a defect is shown whole.
  */
-import { Cause, Console, Data, Effect, Runtime } from "effect"
-import { CliError, CliOutput, Command } from "effect/cli"
-import { paint, plain } from "./Output.ts"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import { presenter, problemLine } from "./Help.ts"
 
 /** The end of a command line that did not go well; everything was said already. */
 export class Exit extends Data.TaggedError("Exit")<{ readonly code: number }> {
@@ -16,21 +24,11 @@ export class Exit extends Data.TaggedError("Exit")<{ readonly code: number }> {
 
 const usage = 2
 
+/** How much is logged is a setting, SLUICE_LOG_LEVEL. */
+const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+
 /** The command did what it was asked for, and found something that is not as it should be. */
 export const findings = 3
-
-const presenter = CliOutput.Presenter.of({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.error(
-          [...event.errors.map(({ message }) => problemLine(message)), `See \`${event.commandPath.join(" ")} --help\`.`].join(
-            "\n"
-          )
-        )
-      : CliOutput.defaultPresenter.present(event)
-})
-
-const problemLine = (message: string) => `${paint("red", "error:", process.stderr)} ${message.split("\n").map(plain).join("\n")}`
 
 const codeOf = (error: unknown): number | undefined => {
   const code =
@@ -61,4 +59,11 @@ export const run =
     options: { readonly version: string }
   ) =>
   (argv: ReadonlyArray<string>): Effect.Effect<void, Exit, R | Command.Environment> =>
-    Command.runWith(command, options)(argv).pipe(Effect.provideService(CliOutput.Presenter, presenter), Effect.catchCause(report))
+    Command.runWith(
+      command,
+      options
+    )(argv).pipe(
+      Effect.provideService(CliOutput.Presenter, presenter),
+      Effect.provideService(CliConfig.CliConfig, config),
+      Effect.catchCause(report)
+    )

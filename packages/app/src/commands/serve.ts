@@ -8,14 +8,14 @@ import { StartError } from "../StartError.ts"
 export const settingsFlags = {
   roles: Flag.String("roles").pipe(
     Flag.optional,
-    Flag.withDescription(`what this process does, of ${roles.join(",")} (SLUICE_ROLES; default all)`)
+    Flag.withDescription(`What this process does, of ${roles.join(",")} (SLUICE_ROLES; default all)`)
   ),
   port: Flag.Int("port").pipe(
     Flag.optional,
-    Flag.withDescription("where to listen; 0 takes a free port (SLUICE_PORT; default 8080)")
+    Flag.withDescription("Where to listen; 0 takes a free port (SLUICE_PORT; default 8080)")
   ),
-  host: Flag.String("host").pipe(Flag.optional, Flag.withDescription("address to listen on (SLUICE_HOST; default 127.0.0.1)")),
-  dataDir: Flag.String("data-dir").pipe(Flag.optional, Flag.withDescription("folder for data (SLUICE_DATA_DIR; default .sluice)"))
+  host: Flag.String("host").pipe(Flag.optional, Flag.withDescription("Address to listen on (SLUICE_HOST; default 127.0.0.1)")),
+  dataDir: Flag.String("data-dir").pipe(Flag.optional, Flag.withDescription("Folder for data (SLUICE_DATA_DIR; default .sluice)"))
 }
 
 interface Flags {
@@ -46,10 +46,10 @@ export const serve = Command.make("serve", settingsFlags, (flags) =>
 ).pipe(
   Command.withDescription("Serve: any of the roles, on the engines that SLUICE_ENGINES names"),
   Command.withExamples([
-    { command: "sluice serve", description: "everything in one process, on the embedded engines" },
+    { command: "sluice serve", description: "Everything in one process, on the embedded engines" },
     {
       command: "SLUICE_ENGINES=cluster sluice serve --roles gateway --port 8081",
-      description: "one more gateway on the real servers"
+      description: "One more gateway on the real servers"
     }
   ])
 )

@@ -37,4 +37,10 @@ export const start = Command.make("start", settingsFlags, (flags) =>
       yield* Effect.never
     }).pipe(Effect.provide(Serving.layer(settings)))
   })
-).pipe(Command.withDescription("Serve everything on this machine, with a sample campaign to try"))
+).pipe(
+  Command.withDescription("Serve everything on this machine, with a sample campaign to try"),
+  Command.withExamples([
+    { command: "sluice start", description: "What `npm start` does, once everything is installed" },
+    { command: "sluice start --port 0 --data-dir /tmp/try", description: "On a free port, with data elsewhere" }
+  ])
+)
