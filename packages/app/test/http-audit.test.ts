@@ -56,6 +56,7 @@ const changes: ReadonlyArray<readonly [call: Call, entry: Change]> = [
     ["POST", "/admin/dead-letters/replay?topic=sluice.orders&limit=5"],
     done("dead_letters.replay", "sluice.orders", { topic: "sluice.orders", limit: "5" })
   ],
+  [["POST", "/admin/dead-letters/replay"], done("dead_letters.replay", "sluice.wins", {})],
   [["POST", "/admin/orders/verify?repair=true"], done("orders.repair", "orders", { repair: "true" })],
   [["DELETE", "/crowds/0123456789abcdef"], done("crowd.stop", "0123456789abcdef", {}, "crowd_not_found")],
   [

@@ -92,6 +92,7 @@ describe("an upload", () => {
       const cases: ReadonlyArray<readonly [number, string, string, string, Record<string, string>?]> = [
         [400, "bad_request", "job=x", csv],
         [400, "bad_request", "table=nosuch", csv],
+        [400, "bad_request", "table=%F0%9F%98%80", csv],
         [400, "bad_request", "table=t&columns=zip", csv],
         [400, "bad_request", "table=t", "zip\na\n"],
         [400, "bad_request", "table=t", ""],

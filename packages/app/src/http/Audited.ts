@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage } from "node:http"
 import { NodeHttpServerRequest } from "@effect/platform-node"
+import { winsTopic } from "@sluice/domain"
 import { Cause, Context, Effect, Exit, Layer } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { HttpApiMiddleware } from "effect/http-api"
@@ -44,7 +45,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   "shop-admin.putProduct": { action: "product.put", target: ofId },
   "loads.upload": { action: "load.start", target: ({ query }) => query.job ?? query.table },
   "loads.cancel": { action: "load.cancel", target: ({ params }) => params.job },
-  "dead-letters.replay": { action: "dead_letters.replay", target: ({ query }) => query.topic },
+  "dead-letters.replay": { action: "dead_letters.replay", target: ({ query }) => query.topic ?? winsTopic },
   "orders-admin.verify": { action: "orders.repair", target: () => "orders", when: ({ query }) => query.repair === "true" },
   "orders-admin.rebuild": { action: "orders.rebuild", target: () => "orders" },
   "orders-admin.back": { action: "orders.back", target: () => "orders" },

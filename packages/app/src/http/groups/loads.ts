@@ -27,7 +27,10 @@ const Job = Schema.String.check(Schema.makeFilter((name) => isJobName(name) || `
   examples: ["users-2026-11-24"]
 })
 
-const Table = Schema.String.check(Schema.isPattern(/^[^\p{C}`"\\/{}]{1,64}$/u, { description: "the name of a table" })).annotate({
+/** MariaDB's names have no characters above U+FFFF. */
+const Table = Schema.String.check(
+  Schema.isPattern(/^[^\p{C}`"\\/{}\u{10000}-\u{10FFFF}]{1,64}$/u, { description: "the name of a table" })
+).annotate({
   description: "The table; it must be there.",
   examples: ["users"]
 })
