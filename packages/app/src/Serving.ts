@@ -20,6 +20,7 @@ import * as Observer from "./Observer.ts"
 import * as roles from "./roles/roles.ts"
 import type { Settings } from "./Settings.ts"
 import { named, type StartError } from "./StartError.ts"
+import * as Tracing from "./Tracing.ts"
 
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.")
 
@@ -37,15 +38,16 @@ const httpOptions = Effect.fnUntraced(function* (settings: Settings) {
     frameAncestors: settings.frameAncestors,
     maxConnections: settings.maxConnections,
     ...(settings.maxStreams === undefined ? {} : { maxStreams: settings.maxStreams }),
-    drainGrace: settings.drainGrace
+    drainGrace: settings.drainGrace,
+    ...(settings.tracing === undefined ? {} : { traceRatio: settings.tracing.ratio })
   }
   return options
 })
 
+const formats = { pretty: Logger.formatSimple, json: Logger.formatJson, logfmt: Logger.formatLogFmt }
+
 const logger = ({ logFormat }: Settings) =>
-  Logger.layer([
-    Logger.withConsoleError({ pretty: Logger.formatSimple, json: Logger.formatJson, logfmt: Logger.formatLogFmt }[logFormat])
-  ])
+  Logger.layer([Logger.withConsoleError(Tracing.withTrace(formats[logFormat], logFormat === "json"))])
 
 /** Everything a process of these settings is; gives the address at which it can be reached. */
 export const layer = (settings: Settings) =>
@@ -56,11 +58,14 @@ export const layer = (settings: Settings) =>
         StartError
       > =
         settings.engines.kind === "embedded"
-          ? embedded.layer(settings.dataDir)
-          : cluster.layer(settings.engines, settings.orderView)
+          ? embedded.layer(settings.dataDir, settings.tracing !== undefined)
+          : cluster.layer(settings.engines, settings.orderView, settings.tracing !== undefined)
       const ready = services.layer(settings).pipe(Layer.provideMerge(engines))
       const working = Layer.merge(roles.layer(settings), Observer.layer(settings)).pipe(Layer.provideMerge(ready))
       const http = settings.roles.includes("gateway") ? HttpServer.layer(options) : HttpServer.layerOperations(options)
       return http.pipe(Layer.provideMerge(working))
     })
-  ).pipe(named("can't start"), Layer.provide([logger(settings), Layer.succeed(References.MinimumLogLevel, settings.logLevel)]))
+  ).pipe(
+    named("can't start"),
+    Layer.provide([logger(settings), Tracing.layer(settings), Layer.succeed(References.MinimumLogLevel, settings.logLevel)])
+  )

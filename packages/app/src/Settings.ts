@@ -29,6 +29,14 @@ export interface RateSetting {
   readonly burst: number
 }
 
+export interface TracingSetting {
+  readonly url: string
+  /** `name=value,...`, for a collector that asks who sends. */
+  readonly headers: Redacted.Redacted | undefined
+  /** Share of requests, 0 to 1; those that come with a sampled `traceparent` besides. */
+  readonly ratio: number
+}
+
 export interface Settings {
   readonly host: string
   readonly port: number
@@ -58,6 +66,7 @@ export interface Settings {
   readonly orderView: "mongodb" | "mariadb"
   readonly logLevel: LogLevel
   readonly logFormat: "pretty" | "json" | "logfmt"
+  readonly tracing: TracingSetting | undefined
 }
 
 const logLevels = ["Debug", "Info", "Warn", "Error", "None"] as const
@@ -129,7 +138,7 @@ const reader = (env: Env) => {
         ? { perSecond: Number(match[1]), burst: Number(match[2]) }
         : undefined
     })
-  return { duration, env, int, known, list, oneOf, problems, rate, secret, text }
+  return { duration, env, int, known, list, oneOf, parsed, problems, rate, secret, text }
 }
 
 type Reader = ReturnType<typeof reader>
@@ -202,6 +211,21 @@ const ticketKeysOf = ({ problems, secret }: Reader): ReadonlyArray<TicketKeySett
       }
       return { kid, secret: Redacted.make(key) }
     })
+}
+
+const tracingOf = ({ parsed, problems, secret, text }: Reader): TracingSetting | undefined => {
+  const url = text("SLUICE_OTLP_URL")
+  const headers = secret("SLUICE_OTLP_HEADERS")
+  const ratio = parsed("SLUICE_TRACE_RATIO", "0.01", 0.01, (value) =>
+    /^(0(\.\d+)?|1(\.0+)?)$/.test(value) ? Number(value) : undefined
+  )
+  if (url !== undefined && !isUrl(url, ["http:", "https:"])) {
+    problems.push("SLUICE_OTLP_URL is not the address of a collector; for example SLUICE_OTLP_URL=http://127.0.0.1:4318")
+  }
+  if (headers !== undefined && !/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/.test(Redacted.value(headers))) {
+    problems.push("SLUICE_OTLP_HEADERS: its value (not shown) is not name=value,name=value")
+  }
+  return url === undefined ? undefined : { url, headers, ratio }
 }
 
 const isLoopback = (host: string) => ["localhost", "::1", "[::1]"].includes(host) || host.startsWith("127.")
@@ -300,7 +324,8 @@ export const readSettings = (
       auditRetention: duration("SLUICE_AUDIT_RETENTION", Duration.days(365)),
       orderView: oneOf("SLUICE_ORDER_VIEW", ["mongodb", "mariadb"], "mongodb"),
       logLevel: oneOf("SLUICE_LOG_LEVEL", logLevels, "Info"),
-      logFormat: oneOf("SLUICE_LOG_FORMAT", ["pretty", "json", "logfmt"], "pretty")
+      logFormat: oneOf("SLUICE_LOG_FORMAT", ["pretty", "json", "logfmt"], "pretty"),
+      tracing: tracingOf(read)
     }
     for (const name of ["SLUICE_HOST", "SLUICE_PORT", "SLUICE_DATA_DIR", "SLUICE_TRUSTED_PROXIES", "SLUICE_FRAME_ANCESTORS"])
       known.add(name)

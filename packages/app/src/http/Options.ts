@@ -39,6 +39,8 @@ export interface HttpOptions {
   readonly headersTimeout?: Duration.Input
   readonly requestTimeout?: Duration.Input
   readonly keepAliveTimeout?: Duration.Input
+  /** Share of requests whose spans are sampled; none: no request is traced, and no `traceparent` is looked at. */
+  readonly traceRatio?: number
   /** Whether joins and looks take the short way past the router. For comparison only: answers are the same. */
   readonly fastPath?: boolean
 }

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, Server as NetServer } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Data, Duration, Effect, Layer, Schedule, Scope } from "effect"
-import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { HttpMiddleware, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { Api, layerHandlers, layerOperationsHandlers, OperationsApi } from "./Api.ts"
 import { consoleEndpoints, layerConsole } from "./Console.ts"
@@ -24,6 +24,7 @@ import { Limits, makeLimits } from "./Limits.ts"
 import { type HttpOptions, HttpOptionsError } from "./Options.ts"
 import { badRequest, notFound, Problem, type ProblemFields, shuttingDown } from "./Problems.ts"
 import { type Endpoint, endpointsOf, isPlain, pathOf, Routes } from "./Routes.ts"
+import { makeServerSpans, nameRoute } from "./ServerSpans.ts"
 import { layerWait, waitEndpoints } from "./Wait.ts"
 import { commonHeaders, docsCsp, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
 
@@ -96,6 +97,7 @@ const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpo
       for (const [name, value] of commonHeaders) res.setHeader(name, value)
       if (found.path === "/docs") res.setHeader("content-security-policy", docsCsp)
       lifecycle.handled.add(res)
+      nameRoute(req, found.path)
       ways.router(req, res)
     }
     return endpoint ?? unmatched
@@ -259,9 +261,14 @@ const start = Effect.fnUntraced(function* (
   const { host = "127.0.0.1", port = 8080 } = options
   const lifecycle = yield* Lifecycle
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const router = yield* NodeHttpServer.makeHandler(Effect.catchCause(app, answer), { scope })
+  const spans = options.traceRatio === undefined ? undefined : makeServerSpans(options.traceRatio)
+  const answered = Effect.catchCause(app, answer)
+  const router = yield* NodeHttpServer.makeHandler(spans === undefined ? answered : spans.around(answered), { scope }).pipe(
+    // Its spans would carry the whole path, and a path holds a ticket.
+    Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
+  )
   const server = makeServer(options)
-  server.on("request", yield* makeListener(endpoints, metrics, { fast, router }))
+  server.on("request", yield* makeListener(endpoints, metrics, { fast: spans === undefined ? fast : spans.beside(fast), router }))
   const bound = yield* Effect.acquireRelease(listen(server, host, port), () => drain(server, lifecycle, options))
   const name = bound.family === "IPv6" ? `[${bound.address}]` : bound.address
   return HttpAddress.of({ host: bound.address, port: bound.port, url: `http://${name}:${bound.port}` })

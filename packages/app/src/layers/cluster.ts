@@ -3,7 +3,7 @@
 import { ordersTopic, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, MongoDb, Redis } from "@sluice/engines"
 import { OrderViews, OrderViewsMongoDb, OrderViewsSql } from "@sluice/orders"
-import { WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
+import { JoinTraces, WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
 import { Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ClusterUrls, Settings } from "../Settings.ts"
@@ -40,10 +40,10 @@ const topics = Layer.effectDiscard(
   )
 )
 
-export const layer = (urls: ClusterUrls, orderView: Settings["orderView"]) => {
+export const layer = (urls: ClusterUrls, orderView: Settings["orderView"], isTraced = false) => {
   const kafka = Kafka.layer({ brokers: urls.kafka })
   const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
-  const room = WaitingRoomRedis.layer.pipe(
+  const room = Layer.merge(WaitingRoomRedis.layer, isTraced ? JoinTraces.layerRedis : Layer.empty).pipe(
     Layer.provide(Redis.layer({ urls: urls.redis })),
     named("SLUICE_REDIS_URL (value not shown)")
   )
