@@ -115,7 +115,6 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
       )
     }).pipe(failing)
 
-  const projection = { version: 1, customer_id: 1, placed_at_ms: 1, document: 1, customer: 1 }
   const kept = ({ _id, ...rest }: OrderDocument): Kept => ({ ...rest, order_id: _id })
 
   return OrderViews.of({
@@ -124,11 +123,14 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
     find: (ids) =>
       ids.length === 0
         ? Effect.succeed([])
-        : run((db) =>
-            orders(db)
-              .find({ _id: { $in: Array.dedupe(ids) } }, { projection })
-              .toArray()
-          ).pipe(
+        : run((db) => {
+            const [first, ...others] = Array.dedupe(ids)
+            return others.length === 0
+              ? orders(db).find({ _id: first! }, { limit: 1, singleBatch: true }).toArray()
+              : orders(db)
+                  .find({ _id: { $in: [first!, ...others] } }, { batchSize: others.length + 2 })
+                  .toArray()
+          }).pipe(
             Effect.map((found) => byAsked(ids, found.map(kept))),
             failing
           ),
@@ -143,9 +145,7 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
               $or: [{ placed_at_ms: { $lt: after.placedAtMs } }, { _id: { $lt: after.orderId } }]
             })
       }
-      return run((db) =>
-        orders(db).find(filter, { projection }).sort({ placed_at_ms: -1, _id: -1 }).limit(Math.trunc(limit)).toArray()
-      ).pipe(
+      return run((db) => orders(db).find(filter).sort({ placed_at_ms: -1, _id: -1 }).limit(Math.trunc(limit)).toArray()).pipe(
         Effect.map((found) => found.map((order) => fromKept(kept(order)))),
         failing
       )
@@ -153,7 +153,7 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
     scan: (after, limit) =>
       run((db) =>
         orders(db)
-          .find({ _id: { $gt: after } }, { projection })
+          .find({ _id: { $gt: after } })
           .sort({ _id: 1 })
           .limit(Math.trunc(limit))
           .toArray()
