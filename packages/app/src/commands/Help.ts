@@ -23,7 +23,8 @@ const own: Readonly<Record<string, Codes>> = {
     ["1", "a promise was broken, or could not be shown"],
     ["130", "stopped by Ctrl-C; nothing is left behind"]
   ],
-  "sluice orders verify": [["3", "the two sides differ"]]
+  "sluice orders verify": [["3", "the two sides differ"]],
+  "sluice orders rebuild": [["3", "orders differ, so readers were not switched over"]]
 }
 
 const common: Codes = [

@@ -8,9 +8,11 @@ import { adminKeyFile } from "../DataDir.ts"
 
 export class RemoteError extends Data.TaggedError("RemoteError")<{ readonly message: string; readonly status?: number }> {}
 
+const here = "http://127.0.0.1:8080"
+
 const base = Config.String("SLUICE_URL").pipe(
   Config.orElse(() => Config.map(Config.Port("SLUICE_PORT"), (port) => `http://127.0.0.1:${port}`)),
-  Config.withDefault("http://127.0.0.1:8080")
+  Config.withDefault(here)
 )
 
 const HttpUrl = Schema.String.check(
@@ -24,7 +26,9 @@ export const url = Flag.String("url").pipe(
   Flag.withDescription("The running Sluice; without it SLUICE_URL, else the port SLUICE_PORT or 8080 of this machine"),
   Flag.withFallbackConfig(base),
   Flag.withSchema(HttpUrl),
-  Flag.map((text) => text.replace(/\/+$/, ""))
+  // There always is one; help would call it required.
+  Flag.optional,
+  Flag.map((text) => Option.getOrElse(text, () => here).replace(/\/+$/, ""))
 )
 
 export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print the answer as JSON"), Flag.withDefault(false))

@@ -92,5 +92,9 @@ const verify = Command.make(
 
 export const orders = Command.make("orders").pipe(
   Command.withDescription("Orders of a running Sluice: whether both sides agree, and the view of readers built anew"),
+  Command.withExamples([
+    { command: "sluice orders verify", description: "Whether readers see what was written" },
+    { command: "sluice orders rebuild", description: "Their view anew, beside the one that they see" }
+  ]),
   Command.withSubcommands([verify, rebuild])
 )
