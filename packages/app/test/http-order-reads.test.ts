@@ -74,7 +74,25 @@ describe("reading orders over HTTP", () => {
         "/orders/defect",
         "/orders/throws",
         "/orders/a.b",
-        "/orders/"
+        "/orders/",
+        "/orders/o1?version=1",
+        "/orders/o1?version=3",
+        "/orders/o1?version=9",
+        "/orders/o1?version=0",
+        "/orders/o1?version=01",
+        "/orders/o1?version=3&version=4",
+        "/orders/o1?version=3#f",
+        "/orders/o1?",
+        "/orders/unknown?version=2",
+        "/orders/down?version=2",
+        "/orders/defect?version=2",
+        "/customers/c1/orders",
+        "/customers/down/orders",
+        "/customers/defect/orders",
+        "/customers/$c/orders",
+        "/customers/c1/orders/",
+        "/customers//orders",
+        "/customers/c1/orders?limit=20"
       ]) {
         const [a, b] = yield* Effect.all([send(`${short.url}${path}`), send(`${long.url}${path}`)])
         const { date: _, ...headers } = a.headers

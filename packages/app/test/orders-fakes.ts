@@ -126,6 +126,7 @@ export const layerShopFakes = (told: (name: string, ...args: ReadonlyArray<unkno
         page: Effect.fnUntraced(function* (request) {
           yield* told("pageOrders", request)
           if (request.customerId === "down") return yield* new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
+          if (request.customerId === "defect") return yield* Effect.die(new Error("secret-internals"))
           if (request.cursor === "tampered") return yield* new OrderReads.CursorInvalid()
           const order = { orderId, version: 1, customerId: request.customerId, placedAtMs: 1, json: `{"orderId":"${orderId}"}` }
           return { orders: [order, order], nextCursor: request.cursor === undefined ? "next" : null }

@@ -22,6 +22,9 @@ const Page = Schema.Struct({ orders: Schema.Array(Order), nextCursor: Schema.Nul
   identifier: "OrderPage"
 })
 
+/** Orders on a page, where nothing else is asked for. */
+export const defaultLimit = 20
+
 const security = { security: [{}, { userToken: [] }, { adminKey: [] }] }
 const errors = [...ofInput, problem("unauthorized"), problem("forbidden"), problem<Unavailable>("unavailable")] as const
 
@@ -47,7 +50,7 @@ export const OrderReading = HttpApiGroup.make("order-reads")
       params: { id: CustomerId.annotate({ description: "The id of the customer." }) },
       query: {
         state: Schema.optionalKey(OrderState),
-        limit: Limit.pipe(Schema.withDecodingDefaultKey(Effect.succeed("20"))),
+        limit: Limit.pipe(Schema.withDecodingDefaultKey(Effect.succeed(String(defaultLimit)))),
         cursor: Schema.optionalKey(Cursor)
       },
       success: Page,
@@ -65,6 +68,10 @@ export const OrderReading = HttpApiGroup.make("order-reads")
   .annotateMerge(OpenApi.annotations({ title: "orders (reading)", description: "Orders as readers see them." }))
 
 export const orderReadsApi = api.add(OrderReading).middleware(Guard)
+
+/** The orders' JSON as it stands in the view. */
+export const pageJson = ({ nextCursor, orders }: Effect.Success<ReturnType<OrderReads.OrderReads["Service"]["page"]>>): string =>
+  `{"orders":[${orders.map((order) => order.json).join(",")}],"nextCursor":${JSON.stringify(nextCursor)}}`
 
 const json = (body: string) => HttpServerResponse.text(body, { contentType: "application/json" })
 
@@ -93,7 +100,7 @@ export const layerOrderReads = HttpApiBuilder.group(
       }),
       page: Effect.fnUntraced(function* ({ params, query, request }) {
         yield* reader(request.headers.authorization, params.id)
-        const { nextCursor, orders } = yield* reads
+        const page = yield* reads
           .page({ customerId: params.id, ...query })
           .pipe(
             Effect.catchTag("CursorInvalid", () =>
@@ -104,7 +111,7 @@ export const layerOrderReads = HttpApiBuilder.group(
               )
             )
           )
-        return json(`{"orders":[${orders.map((order) => order.json).join(",")}],"nextCursor":${JSON.stringify(nextCursor)}}`)
+        return json(pageJson(page))
       })
     })
   })
