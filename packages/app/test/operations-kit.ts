@@ -33,7 +33,7 @@ export const serveAll = Effect.fnUntraced(function* (env: Readonly<Record<string
   return { url, dataDir }
 })
 
-const until = <A, E>(ask: Effect.Effect<A, E>, holds: (answer: A) => boolean) =>
+export const until = <A, E>(ask: Effect.Effect<A, E>, holds: (answer: A) => boolean) =>
   Effect.repeat(ask, { until: holds, schedule: Schedule.spaced("20 millis") })
 
 /** A coupon won, an order placed, paid and seen, two rows loaded and one refused. */
