@@ -27,6 +27,8 @@ class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {}) {}
 class Differing extends Schema.TaggedError<Differing>()("Differing", { orders: Schema.Int }) {}
 
 export interface Options {
+  /** The same after a restart only where no second process can be: what it left undone there is then not waited for. */
+  readonly owner?: string
   readonly leaseMs?: number
   readonly pageSize?: number
   /** How long a change may take to arrive, when both sides are compared. */
@@ -41,7 +43,7 @@ export class RebuildOrders extends Context.Service<
     readonly start: Effect.Effect<Stored, RebuildRefused | Unavailable>
     /** The former generation is live again, and the live one the former. */
     readonly back: Effect.Effect<Stored, RebuildRefused | Unavailable>
-    /** Leaves the live generation alone. */
+    /** Leaves only the live generation; what the others take is free soon after. */
     readonly drop: Effect.Effect<Stored, RebuildRefused | Unavailable>
   }
 >()("sluice/RebuildOrders") {}
@@ -103,17 +105,27 @@ const problemOf = (error: Failure | Unavailable | Differing) => {
 }
 
 const make = Effect.fnUntraced(function* (options: Options) {
-  const { leaseMs = 10_000, pageSize = 500, pauseMs = 2_000 } = options
+  const { leaseMs = 5_000, owner: here = randomUUID(), pageSize = 500, pauseMs = 2_000 } = options
   const store = yield* GenerationStore
   const write = yield* OrdersRead
   const scope = yield* Effect.scope
 
+  let isRunning = false
+
+  const read = Effect.map(
+    store.read,
+    (stored): Stored =>
+      stored.isHeld && !isRunning && stored.state.run?.owner.startsWith(`${here}:`) === true
+        ? { ...stored, isHeld: false }
+        : stored
+  )
+
   /** Changes the authority; `change` is asked again when somebody else was faster. */
   const edit = Effect.fnUntraced(function* <E>(change: (stored: Stored) => Effect.Effect<State, E>, lease: number) {
     while (true) {
-      const stored = yield* store.read
+      const stored = yield* read
       const state = yield* change(stored)
-      if (yield* store.swap(stored.revision, state, lease)) return { revision: stored.revision + 1, state }
+      if (yield* Effect.uninterruptible(store.swap(stored.revision, state, lease))) return state
     }
   })
 
@@ -145,7 +157,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const save = Effect.suspend(() => hold((state) => ({ ...state, run })))
 
     const prepare = Effect.gen(function* () {
-      const { state } = yield* hold((now) => (now.building === null ? { ...now, former: null, run } : now))
+      const state = yield* hold((now) => (now.building === null ? { ...now, former: null, run } : now))
       if (state.building !== null) return state.building
       yield* patiently(sweep)
       const building = state.last + 1
@@ -206,7 +218,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
       yield* compare(view)
       yield* crashPoint("rebuild.compared")
       note({ state: "done" })
-      yield* hold(({ live, ...state }) => ({ ...state, live: building, former: live, building: null, run }), 0)
+      // Its answer may be lost, and it is done again then.
+      yield* hold((now) => (now.live === building ? now : { ...now, live: building, former: now.live, building: null, run }), 0)
       yield* crashPoint("rebuild.switched")
       yield* Effect.logInfo("the order view was built anew and is live").pipe(
         Effect.annotateLogs({ generation: building, orders: run.compared, mended: run.mended })
@@ -242,15 +255,22 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const now = Clock.currentTimeMillis
 
   return RebuildOrders.of({
-    status: Effect.mapError(store.read, unavailable),
+    status: Effect.mapError(read, unavailable),
     start: Effect.gen(function* () {
-      const [owner, at] = [randomUUID(), yield* now]
-      const { state } = yield* edit(
+      const [owner, at] = [`${here}:${randomUUID()}`, yield* now]
+      const state = yield* edit(
         (stored) => Effect.map(whileFree(stored), (state) => ({ ...state, run: runOf(state, owner, at) })),
         leaseMs
       )
-      yield* Effect.forkIn(rebuild(state.run!), scope)
-      return yield* store.read
+      isRunning = true
+      const running = Effect.ensuring(
+        rebuild(state.run!),
+        Effect.sync(() => {
+          isRunning = false
+        })
+      )
+      yield* Effect.forkIn(running, scope)
+      return yield* read
     }).pipe(answering),
     back: Effect.gen(function* () {
       yield* edit(
@@ -262,10 +282,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
           ),
         0
       )
-      return yield* store.read
+      return yield* read
     }).pipe(answering),
     drop: Effect.gen(function* () {
-      const { revision, state } = yield* edit(
+      yield* edit(
         (stored) =>
           Effect.map(whileFree(stored), (state) => ({
             ...state,
@@ -273,12 +293,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
             building: null,
             run: state.building === null ? state.run : null
           })),
-        leaseMs
+        0
       )
-      yield* sweep
-      yield* store.swap(revision, state, 0)
-      return yield* store.read
-    }).pipe(Effect.uninterruptible, answering)
+      const sweeping = patiently(sweep).pipe(
+        Effect.catch(() => Effect.logWarning("a former order view could not be dropped; the next rebuild drops it"))
+      )
+      yield* Effect.forkIn(sweeping, scope)
+      return yield* read
+    }).pipe(answering)
   })
 })
 

@@ -181,7 +181,7 @@ const orderProblem = (error: unknown): ProblemFields | undefined => {
   if (error instanceof CouponSpent) return { code: "coupon_spent", detail: "Another order has spent the coupon." }
   if (error instanceof RebuildRefused) {
     return error.reason === "running"
-      ? { code: "rebuild_running", detail: "Wait for its end. One whose process has died is over ten seconds later." }
+      ? { code: "rebuild_running", detail: "Wait for its end. One whose process has died is over five seconds later." }
       : { code: "no_former_view", detail: "It was dropped, or the order view was never built anew." }
   }
   if (error instanceof IdempotencyKeyReused) {

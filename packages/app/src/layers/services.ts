@@ -19,17 +19,14 @@ const tickets = ({ ticketKeys }: Settings) => {
     : Tickets.layer([first, ...rest])
 }
 
-const orders = Layer.mergeAll(
-  Orders.layer(),
-  Customers.layer,
-  Products.layer,
-  OrdersRead.layer,
-  OrderReads.layer(),
-  Lag.layer
-).pipe(
-  Layer.provideMerge(Outbox.layer),
-  Layer.merge(Layer.merge(OrderVerifier.layer, RebuildOrders.layer()).pipe(Layer.provide(OrdersRead.layer)))
-)
+/** Where there is one process, it need not wait for what it left undone itself. */
+const rebuilds = ({ engines }: Settings) => RebuildOrders.layer(engines.kind === "embedded" ? { owner: "embedded" } : {})
+
+const orders = (settings: Settings) =>
+  Layer.mergeAll(Orders.layer(), Customers.layer, Products.layer, OrdersRead.layer, OrderReads.layer(), Lag.layer).pipe(
+    Layer.provideMerge(Outbox.layer),
+    Layer.merge(Layer.merge(OrderVerifier.layer, rebuilds(settings)).pipe(Layer.provide(OrdersRead.layer)))
+  )
 
 const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(
@@ -47,4 +44,4 @@ const loads = ({ dataDir, engines, maxLoads, maxUploadBytes }: Settings) =>
   )
 
 export const layer = (settings: Settings) =>
-  Layer.mergeAll(coupons(settings), orders, loads(settings), AuditLog.layer(settings.auditRetention))
+  Layer.mergeAll(coupons(settings), orders(settings), loads(settings), AuditLog.layer(settings.auditRetention))

@@ -149,7 +149,7 @@ export const orderGenerationsSuite = <R, E>(
         yield* Effect.sleep(100)
         isOpen = false
         const own = yield* Fiber.join(writing)
-        assert.isAbove(own.length, 50)
+        assert.isAbove(own.length, 10)
         yield* eventually("the backlog", (yield* Outbox.Outbox).backlog, ({ events }) => events === 0)
         yield* Fiber.interrupt(projecting)
 
@@ -260,7 +260,7 @@ export const orderGenerationsSuite = <R, E>(
         const { isHeld, state } = (yield* step(rebuilder.drop)) as OrderGenerations.Stored
         assert.isFalse(isHeld)
         assert.deepInclude(state, { live: 1, former: null })
-        assert.deepStrictEqual(yield* writer.store.stored, [1])
+        yield* eventually("dropped", writer.store.stored, (stored) => stored.length === 1 && stored[0] === 1)
         assert.strictEqual((yield* Effect.flip(rebuilder.back))._tag, "RebuildRefused")
         const later = newId("o")
         yield* writer.views.apply([orderChanged(later, newId("c"))])
@@ -293,7 +293,7 @@ export const orderGenerationsSuite = <R, E>(
         assert.isBelow(stopped.state.run!.copied, 200)
 
         // As one that died leaves it.
-        const dead = { ...stopped.state, run: { ...stopped.state.run!, owner: "dead", state: "running" as const } }
+        const dead = { ...stopped.state, run: { ...stopped.state.run!, owner: "dead:1", state: "running" as const } }
         assert.isTrue(yield* other.store.swap(stopped.revision, dead, 400))
         assert.deepInclude(yield* Effect.flip(second.start), { reason: "running" })
         yield* eventually("its lease is over", second.status, ({ isHeld }) => !isHeld)
