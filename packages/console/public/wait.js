@@ -38,6 +38,9 @@ const show = ({ etaSeconds, position }) => {
   bar.value = bar.max - position
   document.getElementById("position").textContent = place
   document.getElementById("eta").textContent = wait(etaSeconds)
+  // While nobody passes there is no estimate: with one, "paused" is no longer true.
+  const state = document.getElementById("state")
+  if (state) state.hidden = etaSeconds !== null
   if (Date.now() - announcedAt > announceEveryMs) {
     announcedAt = Date.now()
     say(`${page.ahead} ${place}`)

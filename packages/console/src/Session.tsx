@@ -34,7 +34,7 @@ const SignIn = () => {
       >
         <p class="muted">{useStore(wasRefused) ? t.session.refused : t.session.text}</p>
         <Field name="key" label={t.session.key} error={error}>
-          {(input) => <input {...input} type="password" autocomplete="off" autofocus />}
+          {(input) => <input {...input} type="password" autocomplete="off" />}
         </Field>
         <ProblemText problem={problem} />
         <div class="buttons">

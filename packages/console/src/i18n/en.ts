@@ -111,7 +111,7 @@ export const en = {
     open: "Open",
     pause: "Pause",
     addStock: "Add stock",
-    closeIt: "Close",
+    closeIt: "Close campaign",
     reconcile: "Reconcile",
     stock: "Stock",
     sum: "Each coupon of the stock is in exactly one of these.",

@@ -113,7 +113,7 @@ export const ko: Words = {
     open: "열기",
     pause: "일시 정지",
     addStock: "수량 추가",
-    closeIt: "종료",
+    closeIt: "캠페인 종료",
     reconcile: "대조",
     stock: "수량",
     sum: "모든 쿠폰은 아래 중 정확히 한 곳에 있습니다.",

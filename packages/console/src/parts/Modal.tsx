@@ -11,6 +11,9 @@ export interface ModalProps {
   readonly children: ComponentChildren
 }
 
+/** Where one begins: at the first thing to fill in, else at the harmless answer. */
+const firstWanted = ["form input, form select", "form button"]
+
 export const Modal = ({ children, onClose, title, wide }: ModalProps) => {
   const { t } = useWords()
   const dialog = useRef<HTMLDialogElement>(null)
@@ -18,6 +21,7 @@ export const Modal = ({ children, onClose, title, wide }: ModalProps) => {
   useLayoutEffect(() => {
     const element = dialog.current
     element?.showModal()
+    element?.querySelector<HTMLElement>(firstWanted.find((selector) => element.querySelector(selector)) ?? "button")?.focus()
     return () => element?.close()
   }, [])
   return (

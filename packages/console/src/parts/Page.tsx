@@ -56,6 +56,11 @@ export const ForOperators = ({ children }: { readonly children: () => ComponentC
   )
 }
 
+export const Loading = () => {
+  const { t } = useWords()
+  return <p class="muted loading">{t.common.loading}</p>
+}
+
 export const Empty = ({ hint, text }: { readonly text: string; readonly hint?: string }) => (
   <div class="card empty">
     <p>{text}</p>

@@ -5,7 +5,7 @@ import { get } from "../lib/api.ts"
 import { followByAsking } from "../lib/follow.ts"
 import type { AuditEntry, AuditPage } from "../lib/types.ts"
 import { useAction, useFollowed } from "../lib/useAsync.ts"
-import { Empty, ForOperators, Page } from "../parts/Page.tsx"
+import { Empty, ForOperators, Loading, Page } from "../parts/Page.tsx"
 import { ProblemText } from "../parts/ProblemText.tsx"
 import { Table } from "../parts/Table.tsx"
 
@@ -61,7 +61,7 @@ const View = () => {
     const older = await askFor(before)
     setPage((known) => ({ entries: [...(known?.entries ?? []), ...older.entries], next: older.next }))
   })
-  if (page === undefined) return <p class="muted">{t.common.loading}</p>
+  if (page === undefined) return <Loading />
   if (page.entries.length === 0) return <Empty text={words.empty} />
   return (
     <section class="card" aria-label={t.views.audit}>

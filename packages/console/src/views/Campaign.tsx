@@ -12,7 +12,7 @@ import type { Campaign as CampaignData } from "../lib/types.ts"
 import { useFollowed } from "../lib/useAsync.ts"
 import { Chart } from "../parts/Chart.tsx"
 import { Icon } from "../parts/Icon.tsx"
-import { Empty, Page } from "../parts/Page.tsx"
+import { Empty, Loading, Page } from "../parts/Page.tsx"
 import { State } from "../parts/State.tsx"
 import { StockBar } from "../parts/StockBar.tsx"
 import { CampaignActions } from "./CampaignActions.tsx"
@@ -72,7 +72,7 @@ export const Campaign = ({ id }: { readonly id: string }) => {
   if (campaign === undefined) {
     return (
       <Page title={id} lead={back}>
-        {isMissing ? <Empty text={t.campaign.notFound} /> : <p class="muted">{t.common.loading}</p>}
+        {isMissing ? <Empty text={t.campaign.notFound} /> : <Loading />}
       </Page>
     )
   }

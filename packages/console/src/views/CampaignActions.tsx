@@ -99,7 +99,6 @@ export const CampaignActions = ({ campaign }: { readonly campaign: Campaign }) =
                 min={1}
                 step={1}
                 required
-                autofocus
                 value={more}
                 onInput={(event) => setMore(event.currentTarget.value)}
               />

@@ -9,7 +9,7 @@ import type { Campaign } from "../lib/types.ts"
 import { Spark } from "../parts/Chart.tsx"
 import { Figure } from "../parts/Figure.tsx"
 import { Icon } from "../parts/Icon.tsx"
-import { Empty, Page } from "../parts/Page.tsx"
+import { Empty, Loading, Page } from "../parts/Page.tsx"
 import { State } from "../parts/State.tsx"
 import { StockBar } from "../parts/StockBar.tsx"
 import { NewCampaign } from "./NewCampaign.tsx"
@@ -90,7 +90,7 @@ export const Campaigns = () => {
           <input type="search" placeholder={t.campaigns.search} onInput={(event) => setSearch(event.currentTarget.value)} />
         </label>
       )}
-      {all === undefined && <p class="muted">{t.common.loading}</p>}
+      {all === undefined && <Loading />}
       {all?.length === 0 && <Empty text={t.campaigns.empty} hint={t.campaigns.emptyHint} />}
       {wanted !== "" && shown.length === 0 && <p class="muted">{t.campaigns.noMatch}</p>}
       <ul class="rows">

@@ -8,7 +8,7 @@ import type { DeadLetter, DeadLetters as DeadLettersData, ReplayReport } from ".
 import { useFollowed } from "../lib/useAsync.ts"
 import { Confirm } from "../parts/Confirm.tsx"
 import { Field } from "../parts/Field.tsx"
-import { Empty, ForOperators, Page } from "../parts/Page.tsx"
+import { Empty, ForOperators, Loading, Page } from "../parts/Page.tsx"
 
 const topics = ["sluice.wins", "sluice.orders"] as const
 type Topic = (typeof topics)[number]
@@ -89,7 +89,7 @@ const View = () => {
           </>
         )}
       </div>
-      {told === undefined && <p class="muted">{t.common.loading}</p>}
+      {told === undefined && <Loading />}
       {told?.total === 0 && <Empty text={words.empty} />}
       {told && told.deadLetters.length > 0 && (
         <ul class="card letters">

@@ -9,7 +9,7 @@ import type { Health } from "../lib/types.ts"
 import { useFollowed } from "../lib/useAsync.ts"
 import { Figure } from "../parts/Figure.tsx"
 import { Icon } from "../parts/Icon.tsx"
-import { Page } from "../parts/Page.tsx"
+import { Loading, Page } from "../parts/Page.tsx"
 
 const ask = async (signal: AbortSignal): Promise<Health> => {
   const health = await get<Partial<Health>>("/health/ready", { signal })
@@ -32,7 +32,7 @@ export const System = () => {
             {health && <span class={`state ${health.status === "ready" ? "good" : "bad"}`}>{words.status[health.status]}</span>}
           </h2>
         </div>
-        {health === undefined && <p class="muted">{t.common.loading}</p>}
+        {health === undefined && <Loading />}
         <ul class="engines">
           {health?.engines.map(({ detail, engine, milliseconds, ok, required }) => (
             <li key={engine} class={ok ? "good" : "bad"}>
