@@ -108,6 +108,10 @@ describe("metrics", () => {
       const text = yield* scrapeAfterUse
       const families = familiesOf(text)
 
+      const series = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))
+      const ids = series.map((line) => line.slice(0, line.lastIndexOf(" ")))
+      assert.sameMembers([...new Set(ids)], ids, "a series is served twice")
+
       assert.isAbove(documented.length, 30)
       for (const { labels, name, type } of documented) {
         const family = families.get(name)

@@ -54,7 +54,8 @@ export interface Options {
   readonly maxBatch?: number
 }
 
-const placedTotal = Metric.counter("sluice_orders_placed_total", { description: "Orders committed.", incremental: true })
+/** Of this process. */
+export const placedTotal = Metric.counter("sluice_orders_placed_total", { description: "Orders committed.", incremental: true })
 const changedTotal = Metric.counter("sluice_order_changes_total", {
   description: "Orders paid, shipped or cancelled.",
   incremental: true

@@ -4,6 +4,7 @@
  * Every part is asked on its own and for a bounded time: one that does not answer is null and keeps no other waiting.
  */
 import { Drop } from "@sluice/coupons"
+import { Orders } from "@sluice/orders"
 import { Clock, Deferred, Effect, Metric, Schedule, Stream } from "effect"
 import version from "../../package.json" with { type: "json" }
 import { Health } from "../http/Health.ts"
@@ -35,8 +36,6 @@ const patience = "2 seconds"
 const firstWithin = "2500 millis"
 /** So that who asks every few seconds gets rates as well. */
 const stays = "5 seconds"
-
-const placedTotal = Metric.counter("sluice_orders_placed_total", { description: "orders committed", incremental: true })
 
 /** What rises, as a number a second between two readings. */
 class Rate {
@@ -118,7 +117,7 @@ export const make = Effect.gen(function* () {
     const orders = new Rate()
     const sample = Effect.gen(function* () {
       const atMs = yield* Clock.currentTimeMillis
-      const placed = (yield* Metric.value(placedTotal)).count
+      const placed = (yield* Metric.value(Orders.placedTotal)).count
       const overview: Overview = {
         at: new Date(atMs).toISOString(),
         ...now,
