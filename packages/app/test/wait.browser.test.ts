@@ -4,6 +4,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join as path } from "node:path"
+import { fileURLToPath } from "node:url"
 import { join } from "@sluice/testkit/crowd"
 import { call, eventually, type SluiceProcess, startSluice, stopAll } from "@sluice/testkit/processes"
 import { type Browser, chromium, type Page } from "playwright-core"
@@ -64,6 +65,19 @@ describe("the waiting page in a browser", () => {
     const { body } = await call<Array<{ readonly code: string }>>(`${again.url}/users/me/coupons`)
     assert.strictEqual(await page.locator("code").textContent(), body[0]!.code)
     assert.deepStrictEqual(errors, [])
+    await page.close()
+  })
+
+  it("says that it is paused only for as long as it is", async () => {
+    const sluice = await start()
+    await create(sluice, 100)
+    await call(`${sluice.url}/campaigns/spring`, "PATCH", { ratePerSecond: 10 }, true)
+    await join([sluice.url], "spring", 30)
+    const page = await browser.newPage()
+    await joinOnPage(page, sluice.url, "me")
+    await shows(page, "Paused")
+    await open(sluice)
+    await page.locator("[data-state=waiting] #state[hidden]").waitFor({ state: "attached" })
     await page.close()
   })
 
@@ -135,5 +149,26 @@ describe("the waiting page in a browser", () => {
     } finally {
       site.close()
     }
+  })
+})
+
+/** The images of README.md, made with `SLUICE_SCREENSHOTS=1`. */
+describe.runIf(process.env.SLUICE_SCREENSHOTS === "1")("the images of the waiting page", () => {
+  it("are made", async () => {
+    const folder = fileURLToPath(new URL("../../../docs/images/", import.meta.url))
+    const sluice = await start()
+    await create(sluice, 1200)
+    await call(`${sluice.url}/campaigns/spring`, "PATCH", { ratePerSecond: 30 }, true)
+    await join([sluice.url], "spring", 400)
+    const page = await browser.newPage({ viewport: { width: 390, height: 560 }, deviceScaleFactor: 2 })
+    await joinOnPage(page, sluice.url, "me")
+    await open(sluice)
+    await eventually("half way", async () => Number(await page.locator("#position").textContent()) < 180)
+    await page.screenshot({ path: `${folder}waiting-page.png` })
+    await page.emulateMedia({ colorScheme: "dark" })
+    await call(`${sluice.url}/campaigns/spring`, "PATCH", { ratePerSecond: 500 }, true)
+    await shows(page, "Here is your coupon")
+    await page.screenshot({ path: `${folder}waiting-page-coupon.png` })
+    await page.close()
   })
 })

@@ -115,8 +115,8 @@ const form = (action: string, lang: Language, user: string) => {
 
 const stateOf = (campaign: CampaignView, lang: Language) => {
   const t = texts[lang]
-  if (campaign.state === "scheduled") return `<p>${t.scheduled} <time>${campaign.opensAt}</time></p>`
-  return campaign.state === "paused" ? `<p>${t.paused}</p>` : ""
+  if (campaign.state === "scheduled") return `<p id="state">${t.scheduled} <time>${campaign.opensAt}</time></p>`
+  return campaign.state === "paused" ? `<p id="state">${t.paused}</p>` : ""
 }
 
 /** `undefined` as standing: not joined yet. `refreshSeconds` only matters where no script runs. */
