@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bodyLimit } from "../src/http/Input.ts"
-import { makeFakes, raw, send, serve } from "./http-testing.ts"
+import { asAdmin, makeFakes, raw, send, serve } from "./http-testing.ts"
 
 const head = (lines: ReadonlyArray<string>) => `${lines.join("\r\n")}\r\n\r\n`
 const post = (length: number | undefined, ...more: ReadonlyArray<string>) =>
@@ -47,6 +47,7 @@ describe("clients", () => {
     ],
     ["a declared length over the limit", post(bodyLimit + 1), "413 body_too_large"],
     ["no length and no chunks", post(undefined, "connection: close"), "400 bad_request"],
+    ["a chunk that is none", `${post(undefined, "transfer-encoding: chunked")}zz\r\n`, "400 bad_request"],
     ["an empty body", post(0, "connection: close"), "400 bad_request"]
   ]
   for (const [name, text, answer] of bad) {
@@ -206,6 +207,34 @@ describe("clients", () => {
       assert.isTrue(silent.every((client) => !client.isClosed))
       const heard = yield* Effect.promise(() => Promise.all(silent.map((client) => client.closed())))
       assert.deepStrictEqual([...new Set(heard.flatMap(answers))], ["408 request_timeout"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("tells who sends half a body and no more, on either way, that it took too long", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(makeFakes(), { headersTimeout: "200 millis", requestTimeout: "200 millis" })
+      const admin = `authorization: ${asAdmin.authorization}`
+      for (const text of [post(50), post(50, admin).replace("/campaigns/sale/tickets", "/crowds")]) {
+        const client = yield* raw(port)
+        client.write(`${text}{`)
+        assert.deepStrictEqual(answers(yield* Effect.promise(() => client.closed())), ["408 request_timeout"])
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("never takes what is broken behind a request for its answer", () =>
+    Effect.gen(function* () {
+      const fakes = makeFakes()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      fakes.hold = promise
+      const { port } = yield* serve(fakes)
+      const client = yield* raw(port)
+      client.write(look)
+      while (fakes.unsafe < 1) yield* turn
+      client.write("nonsense\r\n\r\n")
+      const heard = yield* Effect.promise(() => client.closed())
+      resolve()
+      assert.deepStrictEqual(answers(heard), [])
     }).pipe(Effect.scoped)
   )
 

@@ -88,13 +88,17 @@ const broken: Record<string, readonly [ProblemFields, string]> = {
 
 const malformed: readonly [ProblemFields, string] = [{ code: "bad_request", detail: "This is not HTTP/1.1." }, "Bad Request"]
 
-/** What node could not read as a request. Where an answer has begun there is nothing left to say. */
+/** Whether what is wrong is not the body of the request that is being answered, or the answer has begun. */
+const isAnother = ({ headersSent, req }: ServerResponse): boolean => headersSent || req.complete
+
+/** What node could not read as a request, or as the rest of one. Where the answer is to another there is nothing to say. */
 export const onClientError = (
   error: Error & { readonly code?: string },
-  socket: Socket & { readonly _httpMessage?: unknown }
+  socket: Socket & { readonly _httpMessage?: ServerResponse | null }
 ): void => {
   if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnhurried(socket)) return
-  if (!socket.writable || error.code === "ECONNRESET" || socket._httpMessage) {
+  const answering = socket._httpMessage
+  if (!socket.writable || error.code === "ECONNRESET" || (answering && isAnother(answering))) {
     socket.destroy()
     return
   }
