@@ -118,6 +118,34 @@ describe("exit codes", () => {
   )
 })
 
+describe("what was meant", () => {
+  for (const [line, meant] of [
+    ["docter", "doctor"],
+    ["campain list", "campaign"],
+    ["campaign lst", "list"],
+    ["rush --user 5", "--users"],
+    ["doctor --jsn", "--json"],
+    ["orders verfiy", "verify"],
+    ["--hlep", "--help"],
+    ["load --versoin", "--version"]
+  ] as const) {
+    it.live(`${line}: ${meant}`, () =>
+      Effect.gen(function* () {
+        const { code, err, out } = yield* sluice(line.split(" "))
+        assert.strictEqual(code, 2)
+        assert.strictEqual(out, "")
+        assert.match(err, new RegExp(`Did you mean this\\?\n +${meant}\n`))
+      })
+    )
+  }
+
+  it.live("nothing, where nothing is near", () =>
+    Effect.gen(function* () {
+      assert.notInclude((yield* sluice(["nonsense"])).err, "Did you mean")
+    })
+  )
+})
+
 describe("help", () => {
   const paths = [
     ...["create", "list", "show", "open", "pause", "rate", "stock", "close", "reconcile"].map((name) => ["campaign", name]),
