@@ -118,6 +118,22 @@ const connection = (handle: Handle, timeout: number): SqlConnection.Connection =
   }
 }
 
+/** A session that can't even roll back is ended, and its server rolls it back: who failed is told of that failure and no other. */
+const transactionOn = (c: Driver.PoolConnection, timeout: number): SqlConnection.Connection => {
+  const own = connection(c, timeout)
+  const end = Effect.sync(() => {
+    c.destroy()
+    return []
+  })
+  return {
+    ...own,
+    executeUnprepared: (sql, params, f) => {
+      const done = own.executeUnprepared(sql, params, f)
+      return sql === "ROLLBACK" ? Effect.catch(done, () => end) : done
+    }
+  }
+}
+
 const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> =>
   Effect.gen(function* () {
     const { url, maxConnections = 10, connectTimeout = "3 seconds", statementTimeout = "10 seconds" } = options
@@ -150,7 +166,7 @@ const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.Sql
         pool.getConnection((cause, c) => resume(cause ? Effect.fail(sqlError(cause, "acquire")) : Effect.succeed(c)))
       }),
       (c) => Effect.sync(() => c.release())
-    ).pipe(Effect.map((c) => connection(c, timeout)))
+    ).pipe(Effect.map((c) => transactionOn(c, timeout)))
     return yield* SqlClient.make({
       acquirer: Effect.succeed(shared),
       borrower: (f) => f(shared),

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { MariaDb, Migrations, transact } from "@sluice/engines"
 import { freshDatabase } from "@sluice/testkit/database"
 import { liveUrl, whenLive } from "@sluice/testkit/live"
-import { Duration, Effect, Layer, Redacted } from "effect"
+import { Cause, Duration, Effect, Exit, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 
 /** A database of its own, gone at the end. */
@@ -73,6 +73,25 @@ await whenLive(() => {
             (yield* sql<{ n: number }>`SELECT n FROM t`).map(({ n }) => n),
             [3, 3]
           )
+        })
+      )
+    )
+
+    it.live("a connection that is lost within a transaction is an error to its caller and no defect, and the pool goes on", () =>
+      withFresh((sql) =>
+        Effect.gen(function* () {
+          yield* sql`CREATE TABLE t (id INTEGER PRIMARY KEY)`
+          const lost = Effect.gen(function* () {
+            yield* sql`INSERT INTO t VALUES (1)`
+            yield* sql`KILL CONNECTION_ID()`.unprepared
+            yield* sql`INSERT INTO t VALUES (2)`
+          })
+          for (let i = 0; i < 5; i++) {
+            const exit = yield* Effect.exit(transact(sql)(lost))
+            assert.isTrue(Exit.isFailure(exit))
+            assert.isFalse(Exit.isFailure(exit) && Cause.hasDies(exit.cause), String(exit))
+          }
+          assert.deepStrictEqual(yield* transact(sql)(sql`SELECT * FROM t`), [])
         })
       )
     )
