@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/**
+ * What `npx sluice` runs in the checkout, also as the first command on a fresh clone: installs what is missing, and then runs the command
+ * on the Node.js that the repository brings with it.
+ */
+
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import "./install.mjs"
+
+const main = new URL("../src/main.ts", import.meta.url)
+const node = fileURLToPath(new URL("../../../node_modules/.bin/node", import.meta.url))
+
+if (process.versions.node.startsWith("24.")) {
+  await import(main.href)
+} else {
+  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: "inherit" })
+  // Whoever sends a signal to this process means the command. Ctrl-C of a terminal goes to both, and is to arrive there once.
+  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"))
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
+  child.on("error", (error) => {
+    console.error(`${node}: ${error.message}`)
+    process.exit(1)
+  })
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(name)
+    process.kill(process.pid, signal)
+  })
+}
