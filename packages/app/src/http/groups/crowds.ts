@@ -28,6 +28,10 @@ const New = Schema.Struct({
     between(1, 600).annotate({ description: "In which they arrive; by default 500 a second, in 5 s at least." })
   )
 })
+  .annotate({
+    description: "Its users are users like others: what they win is issued to them.",
+    examples: [{ campaignId: "demo", users: 2000, seconds: 10 }]
+  })
   .check(
     Schema.makeFilter(
       ({ seconds, users }) =>
@@ -35,11 +39,7 @@ const New = Schema.Struct({
         users / seconds <= maxPerSecond || { path: ["seconds"], issue: `Expected at most ${maxPerSecond} arrivals a second` }
     )
   )
-  .annotate({
-    identifier: "NewCrowd",
-    description: "Its users are users like others: what they win is issued to them.",
-    examples: [{ campaignId: "demo", users: 2000, seconds: 10 }]
-  })
+  .annotate({ identifier: "NewCrowd" })
 
 const Count = Schema.Int
 const Figure = Schema.NullOr(Schema.Finite)
