@@ -1,6 +1,8 @@
 /** The doctor at real servers: nothing of it is left there, and bad settings and missing rights are found and named. */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
+import { createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -170,6 +172,27 @@ await whenLive(() => {
         assert.match(stateOf(await look({ SLUICE_REDIS_URL: urls[0]! }), "redis", "cluster"), /^problem: /)
       } finally {
         await stop()
+      }
+    })
+
+    it("servers that take a connection and say nothing: each is a problem, within the bounds", async () => {
+      const sockets = new Set<Socket>()
+      const silent = createServer((socket) => sockets.add(socket.on("error", () => {}))).listen(0, "127.0.0.1")
+      await once(silent, "listening")
+      try {
+        const at = `127.0.0.1:${(silent.address() as { readonly port: number }).port}`
+        const found = await look({
+          SLUICE_MARIADB_URL: `mysql://a:b@${at}/shop`,
+          SLUICE_REDIS_URL: `redis://${at}`,
+          SLUICE_KAFKA_BROKERS: at,
+          SLUICE_MONGODB_URL: `mongodb://${at}/shop`
+        })
+        for (const about of ["redis", "kafka", "mariadb", "mongodb"]) {
+          assert.match(stateOf(found, about, "reachable"), /^problem: .*does not answer/)
+        }
+      } finally {
+        for (const socket of sockets) socket.destroy()
+        silent.close()
       }
     })
 

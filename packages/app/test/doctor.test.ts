@@ -4,7 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { doctorText } from "../src/commands/doctor.ts"
 import { type DataFolderFacts, judgeDataFolder } from "../src/doctor/DataFolderChecks.ts"
 import { diagnose, judgeUnreachable } from "../src/doctor/Doctor.ts"
@@ -15,7 +16,7 @@ import { judgeMariaDb, type MariaDbFacts } from "../src/doctor/MariaDbChecks.ts"
 import { judgeMongoDb, type MongoDbFacts } from "../src/doctor/MongoDbChecks.ts"
 import { judgeRedis, type RedisFacts } from "../src/doctor/RedisChecks.ts"
 import { judgeSecrets, type SecretFacts } from "../src/doctor/SecretChecks.ts"
-import { reasonOf } from "../src/doctor/Trying.ts"
+import { reasonOf, takingAway } from "../src/doctor/Trying.ts"
 
 const noSkew = { milliseconds: 3, uncertaintyMs: 1 }
 const refusals = [{ step: "CREATE TABLE", message: "denied" }]
@@ -267,6 +268,15 @@ cases<SecretFacts>("secrets", judgeSecrets, secrets, [
 ])
 
 describe("small judgements", () => {
+  it.effect("what is taken away is waited for, for a bounded time, also once interrupted", () =>
+    Effect.gen(function* () {
+      const working = yield* Effect.forkChild(Effect.ensuring(Effect.never, takingAway(Effect.never)), { startImmediately: true })
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(working), { startImmediately: true })
+      yield* TestClock.adjust("4 seconds")
+      yield* Fiber.join(stopping)
+    })
+  )
+
   it("versions", () => {
     assert.isTrue(isAtLeast("10.11.6-MariaDB-0+deb12u1", "10.11"))
     assert.isTrue(isAtLeast("11.0", "10.11"))

@@ -3,7 +3,7 @@ import { ordersTopic, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka } from "@sluice/engines"
 import { Effect, Layer } from "effect"
 import { type Finding, findings, judgeRights, judgeSkew, type Refusal, type Skew, skewOf } from "./Finding.ts"
-import { type Engine, ownName, trying } from "./Trying.ts"
+import { type Engine, ownName, takingAway, trying } from "./Trying.ts"
 
 export interface TopicFacts {
   readonly name: string
@@ -273,11 +273,7 @@ const tryRights = Effect.gen(function* () {
       kafka.admin((admin) => admin.deleteGroups([topic]))
     )
     return skew
-  }).pipe(
-    Effect.ensuring(
-      Effect.suspend(() => Effect.ignore(kafka.admin((admin) => admin.deleteTopics({ topics: [topic], timeout: 5000 }))))
-    )
-  )
+  }).pipe(Effect.ensuring(takingAway(kafka.admin((admin) => admin.deleteTopics({ topics: [topic], timeout: 5000 })))))
   return { refusals, skew }
 })
 

@@ -4,7 +4,7 @@ import { openSession } from "@sluice/bulk-load/MariaDbSession"
 import { connectionOptions } from "@sluice/engines/MariaDb"
 import { Effect, type Redacted } from "effect"
 import { type Finding, findings, isAtLeast, judgeRights, judgeSkew, type Refusal, type Skew, skewOf } from "./Finding.ts"
-import { type Engine, ownName, trying } from "./Trying.ts"
+import { type Engine, ownName, takingAway, trying } from "./Trying.ts"
 
 export interface MariaDbFacts {
   readonly database: string
@@ -214,7 +214,7 @@ const factsOf = (url: Redacted.Redacted) =>
         session.load((file) => `LOAD DATA LOCAL INFILE '${file}' INTO TABLE ${table} (id)`, [Buffer.from("7\n")])
       )
       return local.refusals[0]?.message
-    }).pipe(Effect.ensuring(Effect.suspend(() => step("DROP TABLE", session.run(`DROP TABLE IF EXISTS ${table}`)))))
+    }).pipe(Effect.ensuring(takingAway(step(`DROP TABLE ${table}, which is left`, session.run(`DROP TABLE IF EXISTS ${table}`)))))
 
     const facts: MariaDbFacts = {
       database: connectionOptions(url).database,

@@ -2,7 +2,7 @@
 import { MongoDb } from "@sluice/engines"
 import { Effect, Redacted } from "effect"
 import { type Finding, findings, isAtLeast, judgeRights, judgeSkew, type Refusal, type Skew, skewOf } from "./Finding.ts"
-import { type Engine, ownName, trying } from "./Trying.ts"
+import { type Engine, ownName, takingAway, trying } from "./Trying.ts"
 
 export interface MongoDbFacts {
   readonly database: string
@@ -89,41 +89,14 @@ const factsOf = Effect.gen(function* () {
 
   const { refusals, step } = trying()
   const collection = db.collection(ownName())
-  yield* step(
-    "insert",
-    run(() => collection.insertOne({ n: 1 }, { writeConcern: { w: "majority", wtimeoutMS: 5000 } }))
-  ).pipe(
-    Effect.andThen(
-      step(
-        "createIndex",
-        run(() => collection.createIndex({ n: 1 }))
-      )
-    ),
-    Effect.andThen(
-      step(
-        "update",
-        run(() => collection.updateOne({ n: 1 }, [{ $set: { m: { $add: ["$n", 1] } } }]))
-      )
-    ),
-    Effect.andThen(
-      step(
-        "find",
-        run(() => collection.findOne({ m: 2 }))
-      )
-    ),
-    Effect.andThen(
-      step(
-        "delete",
-        run(() => collection.deleteMany({}))
-      )
-    ),
-    Effect.ensuring(
-      step(
-        "drop",
-        run(() => collection.drop())
-      )
-    )
-  )
+  const attempt = <A>(name: string, f: () => Promise<A>) => step(name, run(f))
+  yield* Effect.gen(function* () {
+    yield* attempt("insert", () => collection.insertOne({ n: 1 }, { writeConcern: { w: "majority", wtimeoutMS: 5000 } }))
+    yield* attempt("createIndex", () => collection.createIndex({ n: 1 }))
+    yield* attempt("update", () => collection.updateOne({ n: 1 }, [{ $set: { m: { $add: ["$n", 1] } } }]))
+    yield* attempt("find", () => collection.findOne({ m: 2 }))
+    yield* attempt("delete", () => collection.deleteMany({}))
+  }).pipe(Effect.ensuring(takingAway(attempt("drop", () => collection.drop()))))
   const facts: MongoDbFacts = {
     database: db.databaseName,
     version,

@@ -45,3 +45,7 @@ export const trying = () => {
     )
   return { refusals, step }
 }
+
+/** What takes away again what was made: tried for a bounded time, also when what it follows was interrupted. */
+export const takingAway = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+  effect.pipe(Effect.interruptible, Effect.timeoutOption("3 seconds"), Effect.ignore)
