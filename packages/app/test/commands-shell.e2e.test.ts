@@ -10,6 +10,7 @@ import { afterAll, assert, describe, it } from "vitest"
 import pkg from "../package.json" with { type: "json" }
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+const checkout = fileURLToPath(new URL("../../../", import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), "sluice-shell-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -107,6 +108,11 @@ describe("exit codes", () => {
   ] as const) {
     it(`${code}: ${command}`, async () => assert.strictEqual((await shell(command)).code, code))
   }
+
+  it("npx finds the command in the checkout, with no registry", async () => {
+    const { stderr, stdout } = await shell(`cd ${JSON.stringify(checkout)} && npx --offline sluice --version`)
+    assert.strictEqual(stdout.trim(), `sluice v${pkg.version}`, stderr)
+  })
 
   it("--version is the package's", async () => {
     assert.strictEqual((await shell("sluice --version")).stdout.trim(), `sluice v${pkg.version}`)

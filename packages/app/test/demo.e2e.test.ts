@@ -1,5 +1,5 @@
 /** `sluice demo`, small: it keeps its promises, says so when one is broken, and leaves nothing behind. */
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,7 +12,7 @@ import type { DemoReport } from "../src/demo/Demo.ts"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), "sluice-demo-test-"))
-const started: Array<ReturnType<typeof start>> = []
+const started: Array<{ readonly child: ChildProcess; readonly ended: Promise<unknown> }> = []
 
 const start = (...args: ReadonlyArray<string>) => {
   const own = mkdtempSync(join(folder, "tmp-"))

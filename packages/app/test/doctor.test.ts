@@ -173,6 +173,14 @@ cases<MariaDbFacts>("MariaDB", judgeMariaDb, mariadb, [
 ])
 
 describe("MariaDB's rights", () => {
+  it("are not blamed for what a setting forbids", () => {
+    const forbidden = { step: "INSERT", message: "impossible to write to binary log since BINLOG_FORMAT = STATEMENT" }
+    const found = judgeMariaDb({ ...mariadb, ...set("binlog_format", "STATEMENT"), refusals: [forbidden] })
+    assert.deepStrictEqual(faults(found), ["problem binlog_format"])
+    assert.isFalse(found.some(({ check }) => check === "permissions"))
+    assert.include(faults(judgeMariaDb({ ...mariadb, refusals: [forbidden, ...refusals] })), "problem permissions")
+  })
+
   it("are mended by the statement that grants them", () => {
     const found = judgeMariaDb({ ...mariadb, refusals }).find(({ check }) => check === "permissions")
     assert.strictEqual(

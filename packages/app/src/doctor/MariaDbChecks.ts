@@ -47,12 +47,7 @@ export const judgeMariaDb = (facts: MariaDbFacts): ReadonlyArray<Finding> => [
         `${facts.version} knows no SKIP LOCKED, by which processes share work`,
         "install MariaDB 10.11 or newer"
       ),
-  judgeRights(
-    "mariadb",
-    "a table of its own",
-    facts.refusals,
-    `GRANT ${grants} ON \`${facts.database}\`.* TO ${grantee(facts.user)};`
-  ),
+  ...judgeTries(facts),
   judgeIsolation(facts),
   judgeFlush(facts.variables.innodb_flush_log_at_trx_commit ?? "unknown"),
   ...judgeBinlog(facts.variables),
@@ -74,6 +69,16 @@ export const judgeMariaDb = (facts: MariaDbFacts): ReadonlyArray<Finding> => [
   judgeConnections(Number(facts.variables.max_connections ?? 0)),
   judgeSkew("mariadb", facts.skew)
 ]
+
+/** What a finding of its own explains is no want of rights. */
+const explained = /BINLOG_FORMAT = STATEMENT|--read-only/
+
+const judgeTries = ({ database, refusals, user }: MariaDbFacts): ReadonlyArray<Finding> => {
+  const unexplained = refusals.filter(({ message }) => !explained.test(message))
+  if (refusals.length > 0 && unexplained.length === 0) return []
+  const mend = `GRANT ${grants} ON \`${database}\`.* TO ${grantee(user)};`
+  return [judgeRights("mariadb", "a table of its own", unexplained, mend)]
+}
 
 const judgeIsolation = ({ isolation, variables }: MariaDbFacts): Finding =>
   isolation === "READ-COMMITTED"
@@ -194,6 +199,11 @@ const factsOf = (url: Redacted.Redacted) =>
 
     const { refusals, step } = trying()
     const table = ownName()
+    /** Until it is known that it is not. */
+    let isMade = true
+    const drop = Effect.suspend(() =>
+      isMade ? step(`DROP TABLE ${table}, which is left`, session.run(`DROP TABLE IF EXISTS ${table}`)) : Effect.void
+    )
     const localRefused = yield* Effect.gen(function* () {
       const made = yield* step(
         "CREATE TABLE",
@@ -201,7 +211,8 @@ const factsOf = (url: Redacted.Redacted) =>
           `CREATE TABLE ${table} (id INT PRIMARY KEY, parent INT, CONSTRAINT ${table}_parent FOREIGN KEY (parent) REFERENCES ${table} (id)) ENGINE=InnoDB`
         )
       )
-      if (made === undefined) return undefined
+      isMade = made !== undefined
+      if (!isMade) return undefined
       yield* step("INSERT", session.run(`INSERT INTO ${table} (id) VALUES (1)`))
       yield* step("UPDATE", session.run(`UPDATE ${table} SET id = 2 WHERE id = 1`))
       yield* step("SELECT FOR UPDATE SKIP LOCKED", session.query(`SELECT id FROM ${table} FOR UPDATE SKIP LOCKED`))
@@ -214,7 +225,7 @@ const factsOf = (url: Redacted.Redacted) =>
         session.load((file) => `LOAD DATA LOCAL INFILE '${file}' INTO TABLE ${table} (id)`, [Buffer.from("7\n")])
       )
       return local.refusals[0]?.message
-    }).pipe(Effect.ensuring(takingAway(step(`DROP TABLE ${table}, which is left`, session.run(`DROP TABLE IF EXISTS ${table}`)))))
+    }).pipe(Effect.ensuring(takingAway(drop)))
 
     const facts: MariaDbFacts = {
       database: connectionOptions(url).database,
