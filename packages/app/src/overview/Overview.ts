@@ -5,7 +5,7 @@
  */
 import { Drop } from "@sluice/coupons"
 import { Orders } from "@sluice/orders"
-import { Clock, Deferred, Effect, Metric, Schedule, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Metric, Schedule, Stream } from "effect"
 import version from "../../package.json" with { type: "json" }
 import { Health } from "../http/Health.ts"
 import { Lag } from "../Lag.ts"
@@ -32,6 +32,8 @@ export interface Overview {
 }
 
 const patience = "2 seconds"
+/** Those in which most happens. */
+const maxCampaigns = 100
 /** How long the first sample waits for its parts. */
 const firstWithin = "2500 millis"
 /** So that who asks every few seconds gets rates as well. */
@@ -57,6 +59,11 @@ const bounded = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A | null> =>
     Effect.timeout(patience),
     Effect.catchCause(() => Effect.succeed(null))
   )
+
+const secondly = () => 1000
+
+/** A thousand campaigns do not keep the engines busy for somebody who looks at them. */
+const leisurely = (tookMs: number) => Math.min(5000, Math.max(1000, 9 * tookMs))
 
 export const make = Effect.gen(function* () {
   const drop = yield* Drop
@@ -86,34 +93,43 @@ export const make = Effect.gen(function* () {
       const atMs = yield* Clock.currentTimeMillis
       const known = new Set(campaigns.map(({ id }) => id))
       for (const id of rates.keys()) if (!known.has(id)) rates.delete(id)
-      return campaigns.flatMap(({ id, ratePerSecond, remaining, state, stock }) => {
+      const busy = campaigns.flatMap(({ id, ratePerSecond, remaining, state, stock }) => {
         const rate = rates.get(id) ?? new Rate()
         rates.set(id, rate)
         const perSecond = rate.at(atMs, stock - remaining)
         const isOfInterest = state === "open" || state === "paused" || (perSecond ?? 0) > 0
         return isOfInterest ? [{ campaignId: id, perSecond, ratePerSecond }] : []
       })
+      return busy.sort((a, b) => (b.perSecond ?? 0) - (a.perSecond ?? 0)).slice(0, maxCampaigns)
     })
-    const parts = [
-      Effect.map(bounded(engines), (value) => {
-        now.engines = value
-      }),
-      Effect.map(bounded(lag.report), (report) => {
-        now.lag = report && Object.entries(report).map(([consumer, behind]) => ({ consumer, ...behind }))
-        now.outbox = report && { events: report.relay.events, oldestMs: report.relay.milliseconds }
-      }),
-      Effect.map(bounded(admitted), (value) => {
-        now.admitted = value
+    /** Asks again and again; gives what waits for the first answer. */
+    const keep = Effect.fnUntraced(function* <A>(
+      ask: Effect.Effect<A, unknown>,
+      set: (value: A | null) => void,
+      rest: (tookMs: number) => number
+    ) {
+      const first = yield* Deferred.make<void>()
+      const asked = Effect.gen(function* () {
+        const [took, value] = yield* Effect.timed(bounded(ask))
+        set(value)
+        yield* Deferred.succeed(first, undefined)
+        yield* Effect.sleep(rest(Duration.toMillis(took)))
       })
+      yield* Effect.forkScoped(Effect.forever(asked))
+      return Deferred.await(first)
+    })
+    const firsts = [
+      yield* keep(engines, (value) => (now.engines = value), secondly),
+      yield* keep(admitted, (value) => (now.admitted = value), leisurely),
+      yield* keep(
+        lag.report,
+        (report) => {
+          now.lag = report && Object.entries(report).map(([consumer, behind]) => ({ consumer, ...behind }))
+          now.outbox = report && { events: report.relay.events, oldestMs: report.relay.milliseconds }
+        },
+        secondly
+      )
     ]
-    const firsts = yield* Effect.forEach(parts, (part) =>
-      Effect.gen(function* () {
-        const first = yield* Deferred.make<void>()
-        const asked = Effect.andThen(part, Deferred.succeed(first, undefined))
-        yield* Effect.forkScoped(Effect.repeat(asked, Schedule.spaced("1 second")))
-        return Deferred.await(first)
-      })
-    )
     const orders = new Rate()
     const sample = Effect.gen(function* () {
       const atMs = yield* Clock.currentTimeMillis

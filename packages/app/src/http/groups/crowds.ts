@@ -78,7 +78,10 @@ const Crowd = Schema.Struct({
 const params = {
   crowd: Schema.String.check(
     Schema.isPattern(/^[0-9a-f]{16}$/, { description: "16 hexadecimal digits, as starting a crowd gave" })
-  ).annotate({ description: "What starting it gave.", examples: ["5f0c1d2e3a4b5c6d"] })
+  ).annotate({
+    description: "What starting it gave; only the process that sent the crowd knows it.",
+    examples: ["5f0c1d2e3a4b5c6d"]
+  })
 }
 const errors = [...ofInput, problem<CrowdNotFound>("crowd_not_found")] as const
 

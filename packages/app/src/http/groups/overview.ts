@@ -35,7 +35,9 @@ const Overview = Schema.Struct({
     Schema.Array(
       Schema.Struct({ campaignId: Schema.String, perSecond: Schema.NullOr(Schema.Finite), ratePerSecond: Schema.Finite })
     )
-  ).annotate({ description: "Users who passed to the gate, by all processes together, beside what may pass." }),
+  ).annotate({
+    description: "Users who passed to the gate, by all processes together, beside what may pass; the 100 busiest campaigns."
+  }),
   process: Schema.Struct({ uptimeSeconds: Schema.Finite, rssBytes: Schema.Finite, version: Schema.String })
 }).annotate({
   identifier: "Overview",
