@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { adminKey, call, type SluiceProcess, startSluice, stopAll } from "@sluice/testkit/processes"
+import { adminKey, call, type SluiceProcess, startSluice } from "@sluice/testkit/processes"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 import { afterAll, afterEach, assert, beforeAll, beforeEach } from "vitest"
@@ -18,6 +18,7 @@ export interface Console {
 
 let browser: Browser
 let dataDir: string
+const started: Array<SluiceProcess> = []
 
 /** One browser for the tests of a file, and a data folder and a page for each. */
 export const withBrowser = () => {
@@ -30,13 +31,16 @@ export const withBrowser = () => {
   })
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()))
-    await stopAll()
+    await Promise.all(started.splice(0).map((sluice) => sluice.kill()))
     rmSync(dataDir, { recursive: true, force: true })
   })
 }
 
-export const start = (port?: number) =>
-  startSluice({ env: { SLUICE_DATA_DIR: dataDir }, ...(port === undefined ? {} : { port }) })
+export const start = async (port?: number) => {
+  const sluice = await startSluice({ env: { SLUICE_DATA_DIR: dataDir }, ...(port === undefined ? {} : { port }) })
+  started.push(sluice)
+  return sluice
+}
 
 const complains = /Failed to load resource|net::ERR_/
 

@@ -26,30 +26,38 @@ type Stop = () => void
 
 const isFinal = ({ status }: Problem) => status >= 400 && status < 500 && status !== 429 && status !== 408
 
-const loop = (
-  run: (signal: AbortSignal, live: () => void) => Promise<"ended" | number>,
-  onRefused?: (problem: Problem) => void
-): Stop => {
-  const ends = new AbortController()
+type Refused = ((problem: Problem) => void) | undefined
+
+/** Does one turn after the other, and rests while nobody sees the page: a browser has few connections to a server for all its tabs. */
+const loop = (run: (signal: AbortSignal, live: () => void) => Promise<"ended" | number>, onRefused: Refused): Stop => {
   const source = openSource()
+  let turning = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
   let attempt = 0
-  const stop = () => {
-    ends.abort()
+
+  const rest = () => {
+    turning.abort()
     clearTimeout(timer)
+  }
+  const stop = () => {
+    rest()
+    document.removeEventListener("visibilitychange", onVisibility)
     source.end()
   }
   const turn = async () => {
+    turning = new AbortController()
+    const { signal } = turning
     let waitMs: number
     try {
-      const next = await run(ends.signal, () => {
+      const next = await run(signal, () => {
         attempt = 0
-        source.isLive(true)
+        if (!signal.aborted) source.isLive(true)
       })
+      if (signal.aborted) return
       if (next === "ended") return stop()
       waitMs = next
     } catch (error) {
-      if (ends.signal.aborted) return
+      if (signal.aborted) return
       const problem = error instanceof Problem ? error : noAnswer()
       if (isFinal(problem)) {
         stop()
@@ -59,9 +67,14 @@ const loop = (
       source.isLive(false)
       waitMs = pause(attempt++)
     }
-    if (!ends.signal.aborted) timer = setTimeout(turn, waitMs)
+    timer = setTimeout(turn, waitMs)
   }
-  turn()
+  const onVisibility = () => {
+    rest()
+    if (!document.hidden) turn()
+  }
+  document.addEventListener("visibilitychange", onVisibility)
+  if (!document.hidden) turn()
   return stop
 }
 
@@ -119,7 +132,7 @@ export const followByAsking = <A>(
 ): Stop =>
   loop(async (signal, live) => {
     const data = await ask(signal)
-    if (signal.aborted) return "ended"
+    if (signal.aborted) return everyMs
     live()
     onData(data)
     return goesOn?.(data) === false ? "ended" : everyMs

@@ -14,38 +14,51 @@ export const shownMs = (series: Series): number => {
   return [30_000, 60_000].find((ms) => told <= ms) ?? windowMs
 }
 
-/** Room for one step more than is shown, so that the line begins at the edge. */
+/** Room for a little more than is shown, so that the line begins at the edge. */
 const keptMs = windowMs + 15_000
 
-export const added = (series: Series, point: Point): Series => {
-  const from = point.at - keptMs
-  const first = series.findIndex(({ at }) => at >= from)
-  return [...(first <= 0 ? (first === 0 ? series : []) : series.slice(first)), point]
+export const added = (series: Series, point: Point): Series => [
+  ...series.filter(({ at }) => at >= point.at - keptMs && at < point.at),
+  point
+]
+
+/** Nothing is known of what lies between points that are further apart: nobody looked, or the server was away. */
+const gapMs = 5000
+
+/** The stretches over which it was told without a gap. */
+export const stretches = (series: Series): ReadonlyArray<Series> => {
+  const found: Array<Array<Point>> = []
+  for (const point of series) {
+    const current = found.at(-1)
+    if (current === undefined || point.at - current.at(-1)!.at > gapMs) found.push([point])
+    else current.push(point)
+  }
+  return found
 }
 
-const valueAt = (series: Series, at: number, hint: number): readonly [value: number, index: number] => {
-  let i = hint
-  while (i < series.length && series[i]!.at < at) i++
-  const after = series[i]
-  const before = series[i - 1]
-  if (before === undefined) return [after!.value, i]
-  if (after === undefined) return [before.value, i]
-  return [before.value + ((after.value - before.value) * (at - before.at)) / (after.at - before.at), i]
-}
-
-/** Of a number that only grows: by how much it grew in each second. */
-export const perSecond = (series: Series): Series => {
-  const first = series[0]
-  const last = series.at(-1)
-  if (first === undefined || last === undefined) return []
+const grownPerSecond = (series: Series): Series => {
   const points: Array<Point> = []
-  let at = Math.ceil(first.at / 1000) * 1000
-  let [before, index] = valueAt(series, at, 0)
-  for (at += 1000; at <= last.at; at += 1000) {
-    const [value, next] = valueAt(series, at, index)
+  const end = series.at(-1)!.at
+  let next = 1
+  /** Between two points it is taken to have grown evenly. */
+  const valueAt = (at: number) => {
+    while (series[next]!.at < at) next++
+    const [before, after] = [series[next - 1]!, series[next]!]
+    return before.value + ((after.value - before.value) * (at - before.at)) / (after.at - before.at)
+  }
+  let at = Math.ceil(series[0]!.at / 1000) * 1000
+  if (at > end) return []
+  let before = valueAt(at)
+  for (at += 1000; at <= end; at += 1000) {
+    const value = valueAt(at)
     points.push({ at, value: Math.max(0, value - before) })
     before = value
-    index = next
   }
   return points
 }
+
+/** Of a number that only grows: by how much it grew in each second. */
+export const perSecond = (series: Series): Series =>
+  stretches(series)
+    .filter(({ length }) => length > 1)
+    .flatMap(grownPerSecond)

@@ -127,6 +127,8 @@ export interface ReplayReport {
 export interface VerifyReport {
   readonly checked: number
   readonly differing: number
+  readonly onlyInView: number
+  readonly next: string | null
   readonly repaired: number
   readonly differences: ReadonlyArray<{
     readonly orderId: string
@@ -134,6 +136,23 @@ export interface VerifyReport {
     readonly written: string | null
     readonly read: string | null
   }>
+}
+
+export interface Generations {
+  readonly live: number
+  readonly former: number | null
+  readonly building: number | null
+  readonly rebuild: {
+    readonly state: "running" | "done" | "failed" | "stopped" | "interrupted"
+    readonly phase: "preparing" | "customers" | "orders" | "comparing"
+    readonly total: number | null
+    readonly copied: number
+    readonly compared: number
+    readonly mended: number
+    readonly differing: number
+    readonly problem: string | null
+    readonly startedAt: string
+  } | null
 }
 
 export interface Order {

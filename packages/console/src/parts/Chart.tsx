@@ -1,7 +1,7 @@
 /** A number over the last minutes, drawn as an area, with the limit that it must keep where there is one. */
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks"
 import { useWords } from "../i18n/useWords.ts"
-import { type Series, shownMs } from "../lib/series.ts"
+import { type Series, shownMs, stretches } from "../lib/series.ts"
 
 const height = 150
 const margin = { top: 10, right: 10, bottom: 22, left: 46 }
@@ -49,7 +49,7 @@ export const Chart = ({ limit, now, series, title, tone }: ChartProps) => {
   const right = Math.max(margin.left + 1, width - margin.right)
   const x = (at: number) => right - ((end - at) / duration) * (right - margin.left)
   const y = (value: number) => margin.top + (1 - value / top) * (height - margin.top - margin.bottom)
-  const line = series.map(({ at, value }) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join("L")
+  const lineOf = (part: Series) => part.map(({ at, value }) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join("L")
   const current = now ?? last?.value ?? 0
   const at = pointed === undefined ? undefined : end - ((right - pointed) / (right - margin.left)) * duration
   const near =
@@ -95,15 +95,15 @@ export const Chart = ({ limit, now, series, title, tone }: ChartProps) => {
             {t.common.now}
           </text>
           <g clip-path={`url(#${clip})`}>
-            {line !== "" && (
-              <>
+            {stretches(series).map((part) => (
+              <g key={part[0]!.at}>
                 <path
                   class={`area ${tone}`}
-                  d={`M${line}L${x(end).toFixed(1)},${y(0)}L${x(series[0]!.at).toFixed(1)},${y(0)}Z`}
+                  d={`M${lineOf(part)}L${x(part.at(-1)!.at).toFixed(1)},${y(0)}L${x(part[0]!.at).toFixed(1)},${y(0)}Z`}
                 />
-                <path class={`line ${tone}`} d={`M${line}`} />
-              </>
-            )}
+                <path class={`line ${tone}`} d={`M${lineOf(part)}`} />
+              </g>
+            ))}
             {limit !== undefined && <line class="limit" x1={margin.left} x2={right} y1={y(limit)} y2={y(limit)} />}
             {near && <line class="cross" x1={x(near.at)} x2={x(near.at)} y1={margin.top} y2={y(0)} />}
           </g>

@@ -2,10 +2,16 @@
 import { useId } from "preact/hooks"
 import { useWords } from "../i18n/useWords.ts"
 
-export const Progress = ({ label, max, value }: { readonly label: string; readonly value: number; readonly max?: number }) => {
+export interface ProgressProps {
+  readonly label: string
+  readonly value?: number
+  readonly max?: number
+}
+
+export const Progress = ({ label, max, value }: ProgressProps) => {
   const { percent } = useWords()
   const id = useId()
-  const share = max === undefined || max === 0 ? undefined : Math.min(1, value / max)
+  const share = value === undefined || max === undefined || max === 0 ? undefined : Math.min(1, value / max)
   return (
     <div class="progress">
       <p>

@@ -6,6 +6,8 @@ export interface Column<A> {
   readonly cell: (row: A) => ComponentChildren
   /** Numbers stand at the end of their cell. */
   readonly isNumber?: boolean
+  /** Never broken into lines. */
+  readonly isShort?: boolean
   /** The cell that names the row. */
   readonly isHead?: boolean
 }
@@ -32,10 +34,15 @@ export const Table = <A,>({ caption, columns, keyOf, rows }: TableProps<A>) => (
     <tbody>
       {rows.map((row) => (
         <tr key={keyOf(row)}>
-          {columns.map(({ cell, isHead, isNumber, name }) => {
+          {columns.map(({ cell, isHead, isNumber, isShort, name }) => {
             const Cell = isHead ? "th" : "td"
             return (
-              <Cell key={name} class={isNumber ? "number" : ""} data-label={name} {...(isHead && { scope: "row" as const })}>
+              <Cell
+                key={name}
+                class={isNumber ? "number" : isShort ? "short" : ""}
+                data-label={name}
+                {...(isHead && { scope: "row" as const })}
+              >
                 {cell(row)}
               </Cell>
             )

@@ -70,8 +70,8 @@ const View = () => {
         rows={page.entries}
         keyOf={({ id }) => `${id}`}
         columns={[
-          { name: words.at, cell: ({ at }) => <time dateTime={at}>{exact(at)}</time> },
-          { name: words.action, isHead: true, cell: ({ action }) => <code>{action}</code> },
+          { name: words.at, isShort: true, cell: ({ at }) => <time dateTime={at}>{exact(at)}</time> },
+          { name: words.action, isHead: true, isShort: true, cell: ({ action }) => <code>{action}</code> },
           { name: words.target, cell: ({ target }) => <code>{target}</code> },
           { name: words.change, cell: ({ change }) => <Change change={change} /> },
           {
@@ -80,7 +80,7 @@ const View = () => {
               <span class={outcome === "done" ? "state good" : "state bad"}>{outcome === "done" ? words.done : outcome}</span>
             )
           },
-          { name: words.actor, cell: ({ actor }) => <code>{actor}</code> }
+          { name: words.actor, isShort: true, cell: ({ actor }) => <code>{actor}</code> }
         ]}
       />
       <ProblemText problem={problem} />

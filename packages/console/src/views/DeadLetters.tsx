@@ -8,6 +8,7 @@ import type { DeadLetter, DeadLetters as DeadLettersData, ReplayReport } from ".
 import { useFollowed } from "../lib/useAsync.ts"
 import { Confirm } from "../parts/Confirm.tsx"
 import { Field } from "../parts/Field.tsx"
+import { Icon } from "../parts/Icon.tsx"
 import { Empty, ForOperators, Loading, Page } from "../parts/Page.tsx"
 
 const topics = ["sluice.wins", "sluice.orders"] as const
@@ -28,6 +29,7 @@ const Letter = ({ letter }: { readonly letter: DeadLetter }) => {
     <li class="letter">
       <details>
         <summary>
+          <Icon name="back" />
           <code>{letter.key}</code>
           <span>{letter.reason}</span>
           <time class="muted" dateTime={letter.failedAt ?? undefined}>

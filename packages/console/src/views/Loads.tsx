@@ -97,7 +97,7 @@ const List = ({ ask, loads }: { readonly loads: ReadonlyArray<Load>; readonly as
             )
         },
         { name: words.speed, isNumber: true, cell: ({ rowsPerSecond }) => n(rowsPerSecond) },
-        { name: words.started, cell: ({ startedAt }) => moment(startedAt) },
+        { name: words.started, isShort: true, cell: ({ startedAt }) => moment(startedAt) },
         { name: words.took, isNumber: true, cell: took },
         {
           name: words.action,

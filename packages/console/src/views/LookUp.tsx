@@ -58,7 +58,7 @@ type Found =
   | { readonly by: "user"; readonly coupons: ReadonlyArray<Coupon> }
 
 const pageOf = (id: string, cursor?: string) => {
-  const query = new URLSearchParams({ limit: "5", ...(cursor !== undefined && { cursor }) })
+  const query = new URLSearchParams({ limit: "6", ...(cursor !== undefined && { cursor }) })
   return get<OrderPage>(`/customers/${segment(id)}/orders?${query}`)
 }
 
@@ -137,7 +137,13 @@ export const LookUp = () => {
       <div aria-live="polite">
         {found?.by === "order" && <OrderCard order={found.order} />}
         {found?.by === "customer" && found.page.orders.length === 0 && <p class="muted">{words.noOrders}</p>}
-        {found?.by === "customer" && found.page.orders.map((order) => <OrderCard key={order.orderId} order={order} />)}
+        {found?.by === "customer" && (
+          <div class="orders">
+            {found.page.orders.map((order) => (
+              <OrderCard key={order.orderId} order={order} />
+            ))}
+          </div>
+        )}
         {found?.by === "user" && <Coupons coupons={found.coupons} />}
       </div>
       {found?.by === "customer" && found.page.nextCursor !== null && (

@@ -9,6 +9,7 @@ import { Figure } from "../parts/Figure.tsx"
 import { ForOperators, Page } from "../parts/Page.tsx"
 import { Table } from "../parts/Table.tsx"
 import { LookUp } from "./LookUp.tsx"
+import { Rebuild } from "./Rebuild.tsx"
 import { Verify } from "./Verify.tsx"
 
 /** The sum over all consumers, which are told at the same moments. */
@@ -17,11 +18,44 @@ const together = (all: Readonly<Record<string, Series>>): Series => {
   return first.map(({ at, value }, i) => ({ at, value: others.reduce((sum, series) => sum + (series[i]?.value ?? 0), value) }))
 }
 
-const Flow = ({ told }: { readonly told: Overview }) => {
+/** Numbers and times that may not be known. */
+const useFigures = () => {
   const { n, span, t } = useWords()
+  const known = <A,>(value: A | null | undefined, format: (value: A) => string) =>
+    value === null || value === undefined ? t.common.unknown : format(value)
+  return {
+    number: (value: number | null | undefined) => known(value, n),
+    time: (value: number | null | undefined) => known(value, span)
+  }
+}
+
+const Consumers = ({ told }: { readonly told: Overview }) => {
+  const { t } = useWords()
   const words = t.orders
-  const number = (value: number | null | undefined) => (value === null || value === undefined ? t.common.unknown : n(value))
-  const time = (value: number | null | undefined) => (value === null || value === undefined ? t.common.unknown : span(value))
+  const { number, time } = useFigures()
+  return (
+    <section class="card" aria-labelledby="consumers">
+      <div class="card-head">
+        <h2 id="consumers">{words.consumers}</h2>
+      </div>
+      <Table
+        caption={words.consumers}
+        rows={told.lag ?? []}
+        keyOf={({ consumer }) => consumer}
+        columns={[
+          { name: words.consumer, isHead: true, cell: ({ consumer }) => words.names[consumer] ?? consumer },
+          { name: words.events, isNumber: true, cell: ({ events }) => number(events) },
+          { name: words.age, isNumber: true, cell: ({ milliseconds }) => time(milliseconds) }
+        ]}
+      />
+    </section>
+  )
+}
+
+const Flow = ({ told }: { readonly told: Overview }) => {
+  const { t } = useWords()
+  const words = t.orders
+  const { number, time } = useFigures()
   return (
     <>
       <section class="card strip" aria-label={t.views.orders}>
@@ -36,21 +70,6 @@ const Flow = ({ told }: { readonly told: Overview }) => {
         <Chart title={words.placed} tone="admitted" series={useStore(placedPerSecond)} />
         <Chart title={words.lagChart} tone="waiting" series={together(useStore(behind))} />
       </div>
-      <section class="card" aria-labelledby="consumers">
-        <div class="card-head">
-          <h2 id="consumers">{words.consumers}</h2>
-        </div>
-        <Table
-          caption={words.consumers}
-          rows={told.lag ?? []}
-          keyOf={({ consumer }) => consumer}
-          columns={[
-            { name: words.consumer, isHead: true, cell: ({ consumer }) => words.names[consumer] ?? consumer },
-            { name: words.events, isNumber: true, cell: ({ events }) => number(events) },
-            { name: words.age, isNumber: true, cell: ({ milliseconds }) => time(milliseconds) }
-          ]}
-        />
-      </section>
     </>
   )
 }
@@ -61,9 +80,11 @@ const View = () => {
     <>
       {told && <Flow told={told} />}
       <div class="pair">
-        <Verify />
-        <LookUp />
+        {told && <Consumers told={told} />}
+        <Rebuild />
       </div>
+      <Verify />
+      <LookUp />
     </>
   )
 }

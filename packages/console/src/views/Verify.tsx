@@ -1,5 +1,5 @@
 /** Whether readers see what was written. */
-import { useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { useWords } from "../i18n/useWords.ts"
 import { post } from "../lib/api.ts"
 import type { VerifyReport } from "../lib/types.ts"
@@ -11,8 +11,22 @@ import { ProblemText } from "../parts/ProblemText.tsx"
 import { Progress } from "../parts/Progress.tsx"
 import { Table } from "../parts/Table.tsx"
 
-/** All orders may be many. */
-const timeoutMs = 600_000
+const timeoutMs = 120_000
+
+/** All orders may be many, and are compared part by part. */
+const partSize = 20_000
+
+const partOf = (query: Readonly<Record<string, string>>) =>
+  post<VerifyReport>(`/admin/orders/verify?${new URLSearchParams(query)}`, undefined, { timeoutMs })
+
+const together = (a: VerifyReport, b: VerifyReport): VerifyReport => ({
+  checked: a.checked + b.checked,
+  differing: a.differing + b.differing,
+  onlyInView: a.onlyInView + b.onlyInView,
+  repaired: a.repaired + b.repaired,
+  differences: [...a.differences, ...b.differences].slice(0, 200),
+  next: b.next
+})
 
 export const Verify = () => {
   const { n, t } = useWords()
@@ -20,11 +34,29 @@ export const Verify = () => {
   const [sample, setSample] = useState("1000")
   const [report, setReport] = useState<VerifyReport>()
   const [isRepairing, setRepairing] = useState(false)
-  const verify = async (repair: boolean) => {
-    const query = new URLSearchParams({ ...(sample !== "" && { sample }), ...(repair && { repair: "true" }) })
-    setReport(await post<VerifyReport>(`/admin/orders/verify?${query}`, undefined, { timeoutMs }))
+  const isThere = useRef(true)
+  useEffect(
+    () => () => {
+      isThere.current = false
+    },
+    []
+  )
+
+  /** Orders that a sample found need not be in the next one, so it is all that are repaired. */
+  const verifyAll = async (repair: boolean) => {
+    const query = { limit: `${partSize}`, ...(repair && { repair: "true" }) }
+    let whole = await partOf(query)
+    setReport(whole)
+    while (whole.next !== null && isThere.current) {
+      whole = together(whole, await partOf({ ...query, after: whole.next }))
+      setReport(whole)
+    }
   }
-  const { isBusy, problem, start } = useAction(() => verify(false))
+  const { isBusy, problem, start } = useAction(async () => {
+    setReport(undefined)
+    if (sample === "") await verifyAll(false)
+    else setReport(await partOf({ sample }))
+  })
   return (
     <section class="card" aria-labelledby="drift">
       <div class="card-head">
@@ -53,15 +85,16 @@ export const Verify = () => {
       </form>
       <ProblemText problem={problem} />
       <div aria-live="polite">
-        {isBusy && <Progress label={words.verifying} value={0} />}
-        {report && !isBusy && (
+        {isBusy && <Progress label={words.verifying} />}
+        {report && (
           <>
             <dl class="figures">
               <Figure label={words.checked} value={n(report.checked)} />
               <Figure label={words.differing} value={n(report.differing)} />
+              {report.onlyInView > 0 && <Figure label={words.onlyInView} value={n(report.onlyInView)} />}
               {report.repaired > 0 && <Figure label={words.repaired} value={n(report.repaired)} />}
             </dl>
-            {report.differing === 0 && <p class="good">{words.equal}</p>}
+            {!isBusy && report.differing === 0 && <p class="good">{words.equal}</p>}
           </>
         )}
       </div>
@@ -92,7 +125,7 @@ export const Verify = () => {
           title={words.confirmRepair}
           text={words.confirmRepairText}
           action={words.repair}
-          run={() => verify(true)}
+          run={() => verifyAll(true)}
           onClose={() => setRepairing(false)}
         />
       )}
