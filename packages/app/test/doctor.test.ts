@@ -8,7 +8,7 @@ import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { doctorText } from "../src/commands/doctor.ts"
 import { type DataFolderFacts, judgeDataFolder } from "../src/doctor/DataFolderChecks.ts"
-import { diagnose, judgeUnreachable } from "../src/doctor/Doctor.ts"
+import { diagnose, judgeUnreachable, mendOf } from "../src/doctor/Doctor.ts"
 import { type Finding, isAtLeast, judgeSkew, skewOf } from "../src/doctor/Finding.ts"
 import { type HostFacts, judgeHost } from "../src/doctor/HostChecks.ts"
 import { judgeKafka, type KafkaFacts, ourTopics, type TopicFacts } from "../src/doctor/KafkaChecks.ts"
@@ -314,6 +314,19 @@ describe("small judgements", () => {
     assert.match(mend("connect ECONNREFUSED")!, /^start it/)
   })
 
+  it("a setting's complaint becomes what mends it", () => {
+    assert.strictEqual(
+      mendOf("SLUICE_ADMIN_KEY is missing, and needed to serve on 0.0.0.0; for example from `openssl rand -hex 24`"),
+      'SLUICE_ADMIN_KEY="$(openssl rand -hex 24)"'
+    )
+    assert.strictEqual(mendOf("SLUICE_PROT is not a setting; is SLUICE_PORT meant?"), "unset SLUICE_PROT, and set SLUICE_PORT")
+    assert.strictEqual(
+      mendOf("SLUICE_REDIS_URL is missing; for example SLUICE_REDIS_URL=redis://127.0.0.1:6379"),
+      "SLUICE_REDIS_URL=redis://127.0.0.1:6379"
+    )
+    assert.include(mendOf("roles: none"), "README.md")
+  })
+
   it("text: problems have their mend below, and are counted", () => {
     const text = stripVTControlCharacters(
       doctorText([
@@ -386,6 +399,18 @@ describe("the embedded engines", () => {
       assert.match(problems.join("\n"), /SLUICE_ADMIN_KEY is too short/)
       assert.isTrue(found.some(({ about, state }) => about === "sqlite" && state === "ok"))
       assert.notInclude(JSON.stringify(found), "marked-secret")
+    })
+  )
+})
+
+describe("an address that others can reach", () => {
+  it.live("without an admin key is a problem, and the mend makes one", () =>
+    Effect.gen(function* () {
+      const dir = yield* tempDir
+      const found = yield* diagnose({ SLUICE_DATA_DIR: dir, SLUICE_HOST: "0.0.0.0", SLUICE_PORT: "0" })
+      const problem = found.find(({ state }) => state === "problem")
+      assert.match(problem!.means, /SLUICE_ADMIN_KEY is missing/)
+      assert.strictEqual(problem!.mend, 'SLUICE_ADMIN_KEY="$(openssl rand -hex 24)"')
     })
   )
 })

@@ -82,6 +82,17 @@ const settingsOf = (env: Env) =>
     )
   )
 
+/** What the complaint of a setting itself proposes. */
+export const mendOf = (complaint: string): string => {
+  const name = /^SLUICE_[A-Z_]+/.exec(complaint)?.[0]
+  const [, command] = /for example from `([^`]+)`/.exec(complaint) ?? []
+  if (name !== undefined && command !== undefined) return `${name}="$(${command})"`
+  const [, meant] = /is (SLUICE_[A-Z_]+) meant\?/.exec(complaint) ?? []
+  if (name !== undefined && meant !== undefined) return `unset ${name}, and set ${meant}`
+  const [, example] = /for example (SLUICE_\S.*)$/.exec(complaint) ?? []
+  return example ?? "set it as README.md says (Settings)"
+}
+
 /** Every text that must not be shown: passwords in addresses as they stand and as they are meant, and keys. */
 const secretTexts = (env: Env, settings: Settings | undefined): ReadonlyArray<string> => {
   const urls =
@@ -101,7 +112,7 @@ export const diagnose = (env: Env): Effect.Effect<ReadonlyArray<Finding>> =>
     const ofSettings =
       problems.length === 0
         ? [ok("understood", `engines: ${settings?.engines.kind}; roles: ${settings?.roles.join(", ")}`)]
-        : problems.map((text) => problem("understood", text, "set it right; README.md lists every setting"))
+        : problems.map((text) => problem("understood", text, mendOf(text)))
     const found =
       settings === undefined
         ? []
