@@ -103,7 +103,8 @@ export const CrowdGroup = HttpApiGroup.make("crowds")
           summary: "Send a crowd",
           description:
             "What `sluice rush` does, from inside this process against its own address: users who arrive independently of each other, join, " +
-            "and ask until they know. One at a time in a process. It ends with the verdict on each promise of the drop."
+            "and ask until they know. One at a time in a process. It ends with the verdict on each promise of the drop. Where requests of " +
+            "one address are limited, so is a crowd."
         })
       ),
     HttpApiEndpoint.get("list", "/crowds", {
