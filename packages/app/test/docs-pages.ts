@@ -152,11 +152,14 @@ export const run = async ({ blocks }: Page): Promise<ReadonlyArray<string>> => {
         SLUICE_PORT: port,
         NO_COLOR: "1"
       },
-      stdio: ["ignore", "pipe", "inherit"]
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true
     })
+    const late = setTimeout(() => process.kill(-child.pid!, "SIGTERM"), 120_000)
     let output = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))
-    const code = await new Promise((resolve) => child.once("close", resolve))
+    const code = await new Promise((resolve) => child.once("close", (code, signal) => resolve(code ?? signal)))
+    clearTimeout(late)
     return faults(steps, output.replaceAll(`:${port}`, ":8080"), code)
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })

@@ -1,10 +1,9 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { clusterEnv, isLive } from "@sluice/testkit/live"
 import { eventually, freePort } from "@sluice/testkit/processes"
 import { afterAll, assert, describe, it } from "vitest"
@@ -40,11 +39,6 @@ const end = async (child: ChildProcess) => {
   await ended
 }
 
-const run = async (script: string, env: NodeJS.ProcessEnv): Promise<string> => {
-  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: root, env })
-  return stdout
-}
-
 const isReady = (port: number) => async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).status === 200
 
 afterAll(async () => {
@@ -53,23 +47,6 @@ afterAll(async () => {
 })
 
 describe("the README", () => {
-  it("npm start, and the two minutes after it", async () => {
-    const port = await freePort()
-    const env = envOf({ SLUICE_PORT: String(port) })
-    const [command] = /^npm start/m.exec(blocks[0]!)!
-    const server = stay(command, env)
-    await eventually("npm start is ready", isReady(port))
-    await eventually("it says what to try", async () => server.output().includes("Admin key"))
-    const tour = blockWith("npx sluice rush").replaceAll(":8080", `:${port}`)
-    const told = await run(tour, env)
-    assert.include(told, '"position":1')
-    assert.strictEqual(told.match(/^PASS /gm)?.length, 4)
-    assert.match(told, /Spring sale/)
-    const shown = readme.match(/^PASS .*$/gm)!
-    for (const line of shown) assert.include(told, line)
-    await end(server.child)
-  })
-
   it.runIf(isLive())("a process of each kind on the real servers", async () => {
     const env = envOf({ ...clusterEnv(), SLUICE_ENGINES: "cluster" })
     const lines = blockWith("--roles gateway").trim().split("\n")
@@ -81,6 +58,20 @@ describe("the README", () => {
       assert.include(output(), `at http://127.0.0.1:${port}`)
       await end(child)
     }
+  })
+
+  it("has the figures of bench/results", () => {
+    const [figures = ""] = /## Figures\n[\s\S]*?(?=\n## )/.exec(readme)!
+    const results = ["drop", "load", "orders"]
+      .map((name) => readFileSync(join(root, `bench/results/${name}.md`), "utf8"))
+      .join("\n")
+    const measured = new Set(results.match(/\d[\d,.]*\d/g))
+    const told = [...figures.matchAll(/(\d[\d,]*)\/s|\b(0\.\d+)\b/g)].map(([, perSecond, ratio]) => (perSecond ?? ratio)!)
+    assert.isAbove(told.length, 5)
+    assert.deepStrictEqual(
+      told.filter((figure) => !measured.has(figure)),
+      []
+    )
   })
 
   it("names every setting, and none that is not", async () => {
