@@ -1,5 +1,9 @@
 /** Why a process does not start, in words for whoever set it up. */
-import { Cause, Data, Effect, Layer, Runtime } from "effect"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 
 /** Something that has to be set right before the process can start. Ends it with exit code 2. */
 export class StartError extends Data.TaggedError("StartError")<{ readonly message: string }> {

@@ -10,7 +10,7 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type { Block, Reject } from "./Block.ts"
 import { recycle } from "./BlockBuilder.ts"
-import { type Chunk, type LoadError, LoadTarget, type Progress, type Stored } from "./LoadTarget.ts"
+import { type Chunk, type JobStart, type LoadError, LoadTarget, type Progress, type Stored } from "./LoadTarget.ts"
 import { noRejects, openRejects } from "./RejectsFile.ts"
 import type { Source, SourceError } from "./Source.ts"
 import { type Column, selectColumns, type Table, TableError } from "./Table.ts"
@@ -79,8 +79,7 @@ const loadedRows = Metric.counter("sluice_load_rows_total", { description: "rows
 const rejectedRows = Metric.counter("sluice_load_rejects_total", { description: "rows set aside by loads", incremental: true })
 
 /** The first chunks are small, so that the database has work while the next is read. */
-const ramp = (number: number, rows: number) =>
-  number === 0 ? Math.min(rows, 20_000) : number === 1 ? Math.min(rows, 80_000) : rows
+const ramp = (number: number, rows: number) => Math.min(rows, 4 ** number * 4000)
 
 interface Forming {
   readonly number: number
@@ -164,14 +163,15 @@ export const load = (source: Source, options: LoadOptions) =>
           verification
         } satisfies LoadSummary as LoadSummary
       }
-      const opened = yield* target.open({
+      const start: JobStart = {
         ...base,
         source: source.name,
         identity: source.identity,
         columns: columns.map(({ name }) => name),
         // Whoever waits for the rate is not to keep a transaction open.
         connections: options.limitRowsPerSecond === undefined ? options.connections : 1
-      })
+      }
+      const opened = yield* target.open(start, table)
       const before = opened.progress
       if (before.state === "done") {
         const verification = { outcome: "skipped", reason: "the job was done already" } as const

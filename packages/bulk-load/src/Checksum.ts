@@ -95,7 +95,7 @@ const textSql = (column: Column): string => {
     case "enum":
     case "set":
     case "json":
-      return `CONVERT(${name} USING utf8mb4)`
+      return column.charset === "utf8mb4" ? name : `CONVERT(${name} USING utf8mb4)`
     case "binary":
       return `HEX(${name})`
     // Without the zeros of ZEROFILL.
@@ -111,5 +111,6 @@ const textSql = (column: Column): string => {
 export const checksumSql = (columns: ReadonlyArray<Column>): string => {
   const included = columns.filter(isIn)
   if (included.length === 0) return "0"
-  return `CRC32(CONCAT_WS('\\t', ${included.map((column) => `IFNULL(${textSql(column)}, '\\\\N')`).join(", ")}))`
+  const texts = included.map((column) => (column.nullable ? `IFNULL(${textSql(column)}, '\\\\N')` : textSql(column)))
+  return `CRC32(CONCAT_WS('\\t', ${texts.join(", ")}))`
 }

@@ -3,7 +3,12 @@
  *
  * For nothing else: what was under way on a connection that broke may have happened.
  */
-import { Effect, Exit, type Redacted, type Schedule, Scope, Semaphore } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { LoadError } from "./LoadTarget.ts"
 import { type MariaDbSession, openSession } from "./MariaDbSession.ts"
 

@@ -6,7 +6,10 @@
  * - a row is stored as it was sent or refused with a reason, never cut or guessed; what is refused keeps nobody else's row out;
  * - one loader works on a job at a time, and the place of one that died is free.
  */
-import { Context, Data, type Effect, type Scope } from "effect"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Block, Reject } from "./Block.ts"
 import type { Column, Table, TableError } from "./Table.ts"
 import type { Turn } from "./Turns.ts"
@@ -105,8 +108,8 @@ export class LoadTarget extends Context.Service<
   {
     readonly defaultChunkRows: number
     readonly describe: (table: string) => Effect.Effect<Table, TableError | LoadError>
-    /** Begins a job, or goes on with one of that name; held until the scope closes. Fails where another loader holds it. */
-    readonly open: (start: JobStart) => Effect.Effect<OpenJob, LoadError, Scope.Scope>
+    /** Begins a job into a table that was described, or goes on with one of that name; held until the scope closes. Fails where another loader holds it. */
+    readonly open: (start: JobStart, table: Table) => Effect.Effect<OpenJob, LoadError, Scope.Scope>
     readonly find: (job: string) => Effect.Effect<Job | undefined, LoadError>
     /** The newest first. */
     readonly list: Effect.Effect<ReadonlyArray<Job>, LoadError>

@@ -7,7 +7,7 @@
  * session.
  */
 import { crashPoint } from "@sluice/engines/CrashPoint"
-import { connectionOptions } from "@sluice/engines/MariaDb"
+import { connectionOptions } from "@sluice/engines/MariaDbSession"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -50,16 +50,27 @@ const noSuchTable = 1146
 const duplicateKey = 1062
 const errnoOf = ({ cause }: LoadError) => (cause as { readonly errno?: number } | undefined)?.errno
 
+/** A server keeps JSON as LONGTEXT with a CHECK. To ask for CHECKs takes it longer than all else here, so only where one may be. */
+const jsonColumns = (session: MariaDbSession, table: string) =>
+  Effect.map(
+    session.query<{ clause: string }>(
+      "SELECT CHECK_CLAUSE AS clause FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+      [table]
+    ),
+    (rows) => new Set(rows.map(({ clause }) => clause))
+  )
+
 const describe = (session: MariaDbSession, table: string): Effect.Effect<Table, TableError | LoadError> =>
   Effect.gen(function* () {
-    const rows = yield* session.query<Omit<MariaDbColumn, "isJson"> & { readonly isJson: number }>(
-      `SELECT c.*, EXISTS (SELECT 1 FROM information_schema.CHECK_CONSTRAINTS k WHERE k.CONSTRAINT_SCHEMA = c.TABLE_SCHEMA
-          AND k.TABLE_NAME = c.TABLE_NAME AND k.CHECK_CLAUSE = CONCAT('json_valid(\`', c.COLUMN_NAME, '\`)')) AS isJson
-        FROM information_schema.COLUMNS c WHERE c.TABLE_SCHEMA = DATABASE() AND c.TABLE_NAME = ? ORDER BY c.ORDINAL_POSITION`,
+    const rows = yield* session.query<MariaDbColumn>(
+      "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
       [table]
     )
     if (rows.length === 0) return yield* new TableError({ message: `there is no table ${table} in this database` })
-    return { engine: "mariadb", name: table, columns: rows.map((row) => columnOfMariaDb({ ...row, isJson: row.isJson !== 0 })) }
+    const mayBeJson = rows.some(({ DATA_TYPE }) => DATA_TYPE.toLowerCase() === "longtext")
+    const checks = mayBeJson ? yield* jsonColumns(session, table) : new Set<string>()
+    const isJson = ({ COLUMN_NAME }: MariaDbColumn) => checks.has(`json_valid(${quoted(COLUMN_NAME)})`)
+    return { engine: "mariadb", name: table, columns: rows.map((row) => columnOfMariaDb({ ...row, isJson: isJson(row) })) }
   })
 
 const run = (session: MariaDbSession, [sql, values]: Statement) => session.run(sql, values)
@@ -150,22 +161,20 @@ const make = (url: Redacted.Redacted) =>
       return found
     })
 
-    const open = (start: JobStart) =>
+    const open = (start: JobStart, described: Table) =>
       Effect.gen(function* () {
-        const { job, table } = start
+        const { job } = start
+        const table = described.name
+        const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
         const most = Math.max(1, start.connections ?? defaultConnections)
         const lanes = yield* makeLanes(url, job, lockOf(database, job), most)
         /** For what the table holds, beside the load. */
         const measuring = yield* makeAsk(url, patience)
-        const { auto, numbers, row } = yield* lanes.use((lane) =>
+        const { numbers, row } = yield* lanes.use((lane) =>
           Effect.gen(function* () {
             const session = lane.session()
             const row = yield* begin(session, start)
-            const described = yield* Effect.mapError(describe(session, table), (error) =>
-              error._tag === "TableError" ? new LoadError({ message: error.message, isTransient: false }) : error
-            )
-            const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
-            return { row, auto, numbers: yield* numbering(session) }
+            return { row, numbers: yield* numbering(session) }
           })
         )
         yield* crashPoint("load.begun")

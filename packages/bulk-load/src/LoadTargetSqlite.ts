@@ -29,7 +29,7 @@ import {
   touchJob
 } from "./Ledger.ts"
 import { type JobStart, LoadError, LoadTarget, type OpenJob, type Stored } from "./LoadTarget.ts"
-import { type Column, columnOfSqlite, type SqliteColumn, TableError } from "./Table.ts"
+import { type Column, columnOfSqlite, type SqliteColumn, type Table, TableError } from "./Table.ts"
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
 
@@ -105,7 +105,7 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const open = Effect.fnUntraced(function* (start: JobStart) {
+  const open = Effect.fnUntraced(function* (start: JobStart, described: Table) {
     const { job, table } = start
     yield* Effect.acquireRelease(
       Effect.suspend(() => {
@@ -116,9 +116,6 @@ const make = Effect.gen(function* () {
         return Effect.void
       }),
       () => Effect.sync(() => held.delete(job))
-    )
-    const described = yield* Effect.mapError(describe(table), (error) =>
-      error._tag === "TableError" ? new LoadError({ message: error.message, isTransient: false }) : error
     )
     const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
     const find = query<JobRow>(inSqlite(jobsSql("WHERE l.job = ?")), [job])

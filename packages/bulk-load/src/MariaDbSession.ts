@@ -7,8 +7,10 @@
 import { randomUUID } from "node:crypto"
 import type { Socket } from "node:net"
 import { Readable } from "node:stream"
-import { connectionOptions, session } from "@sluice/engines/MariaDb"
-import { Effect, type Redacted, type Scope } from "effect"
+import { connectionOptions, session } from "@sluice/engines/MariaDbSession"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as Driver from "mysql2"
 import { LoadError } from "./LoadTarget.ts"
 

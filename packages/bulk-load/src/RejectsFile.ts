@@ -5,7 +5,8 @@
  * each reject of a finished load stands in the file once.
  */
 import { open, stat } from "node:fs/promises"
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Reject } from "./Block.ts"
 import { LoadError } from "./LoadTarget.ts"
 

@@ -5,7 +5,9 @@
  * generator by its row number. Its identity says whether it is still the one that a job began with.
  */
 import { createHash } from "node:crypto"
-import { Data, Effect, Stream } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { Block } from "./Block.ts"
 import type { Column } from "./Table.ts"
 

@@ -4,7 +4,7 @@
  * Pure: rows of `information_schema.COLUMNS` (MariaDB) or `PRAGMA table_xinfo` (SQLite) in, columns out. A type that is not known here is
  * `unsupported` and can't be loaded into, so nothing is ever stored in a form that was not checked.
  */
-import { Data } from "effect"
+import * as Data from "effect/Data"
 
 export type ColumnType =
   /** `min` and `max` are both allowed. */

@@ -261,7 +261,9 @@ await whenLive(() => {
       const other = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
       try {
         const start = { job: "same", table: "people", source: "s", identity: "i", columns: ["name"] }
-        const open = Effect.flatMap(LoadTarget, (target) => target.open(start))
+        const open = Effect.flatMap(LoadTarget, (target) =>
+          Effect.flatMap(target.describe(start.table), (table) => target.open(start, table))
+        )
         const there = await mysql.createConnection({ uri: other.url })
         await there.query("CREATE TABLE people (name VARCHAR(20))")
         await there.end()

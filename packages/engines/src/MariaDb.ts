@@ -6,10 +6,13 @@
  */
 
 import type { Scope } from "effect"
-import { Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { Duration, Effect, Layer, type Redacted, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, SqlStream, Statement } from "effect/sql"
 import * as Driver from "mysql2"
+import { connectionOptions, session } from "./MariaDbSession.ts"
+
+export { connectionOptions, session } from "./MariaDbSession.ts"
 
 export interface Options {
   /** `mysql://user:password@host:port/database` (or `mariadb://`). */
@@ -18,25 +21,6 @@ export interface Options {
   readonly connectTimeout?: Duration.Input
   /** A statement that takes longer fails; bounds every wait for a server that went silent. */
   readonly statementTimeout?: Duration.Input
-}
-
-/** What every session is told first. */
-export const session = [
-  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE', " +
-    "innodb_lock_wait_timeout = 5, time_zone = '+00:00'"
-]
-
-/** The parts of a MariaDB URL as mysql2 takes them. */
-export const connectionOptions = (url: Redacted.Redacted) => {
-  const { hostname, password, pathname, port, username } = new URL(Redacted.value(url))
-  return {
-    host: hostname,
-    port: port === "" ? 3306 : Number(port),
-    user: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-    database: decodeURIComponent(pathname.slice(1))
-  }
 }
 
 const reasonOf = (cause: unknown, operation: string): SqlError.SqlErrorReason => {

@@ -7,8 +7,13 @@
 import * as BulkLoader from "@sluice/bulk-load/BulkLoader"
 import { LoadTarget } from "@sluice/bulk-load/LoadTarget"
 import type { Source } from "@sluice/bulk-load/Source"
-import { Console, Effect, Option, Schema } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import * as Console from "effect/Console"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { type Database, databaseOf } from "../load/Database.ts"
 import * as Job from "../load/Job.ts"
 import * as Progress from "../load/Progress.ts"
@@ -65,6 +70,15 @@ const flags = {
   maxRejects: number("max-rejects", "How many rows may be refused; with one more the load stops (0)", 0),
   dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Read and check everything, store nothing"), Flag.withDefault(false)),
   limit: number("limit-rows-per-second", "At most so many rows a second"),
+  connections: Flag.Int("connections").pipe(
+    Flag.withMetavar("n"),
+    Flag.withDescription(
+      "Connections to MariaDB (2). Two load at once where the rows bring their ids and the table numbers none itself, or has partitions; " +
+        "else the server lets one load at a time, and the second only hides the commits of the first"
+    ),
+    Flag.withSchema(whole(16)),
+    Flag.optional
+  ),
   chunkRows: number("chunk-rows", "Rows of a transaction; by default as many as suit the database"),
   verify: Flag.Boolean("verify").pipe(
     Flag.withDescription("Compare what the table holds with what was sent; --no-verify: don't"),
@@ -212,6 +226,7 @@ export const load = Command.make(
         maxRejects: Option.getOrElse(given.maxRejects, () => (given.dryRun ? Number.POSITIVE_INFINITY : 0)),
         rejects,
         chunkRows: Option.getOrUndefined(given.chunkRows),
+        connections: Option.getOrUndefined(given.connections),
         limitRowsPerSecond: Option.getOrUndefined(given.limit),
         verify: given.verify,
         dryRun: given.dryRun

@@ -1,6 +1,8 @@
 /** How a load goes, in one line: for a terminal, where it is drawn over itself, and for a log, where it comes every few seconds. */
-import { Clock, Effect, Schedule } from "effect"
-import { CliOutput } from "effect/cli"
+import * as Clock from "effect/Clock"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { count } from "../commands/Output.ts"
 
 export interface Snapshot {

@@ -1,7 +1,7 @@
 /** The source that the command line names. */
 import type { Source, SourceError } from "@sluice/bulk-load/Source"
 import * as TextSource from "@sluice/bulk-load/TextSource"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { StartError } from "../StartError.ts"
 
 export interface ReadingFlags {

@@ -1,5 +1,6 @@
 /** Ctrl-C and SIGTERM while rows are loaded: the first asks to finish the chunk, the second ends the process at once. */
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 
 const signals = ["SIGINT", "SIGTERM"] as const
 

@@ -1,6 +1,7 @@
 /** Opens the database of a load. Each kind is only read in when it is used: a start should not wait for the other's driver. */
 import type { LoadTarget } from "@sluice/bulk-load/LoadTarget"
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { named, type StartError } from "../StartError.ts"
 import type { Database } from "./Database.ts"
 

@@ -251,9 +251,10 @@ export const suite = (
         Effect.gen(function* () {
           const target = yield* LoadTarget
           const start = { job: "job", table: "people", source: "s", identity: "i", columns: ["name"] }
-          yield* target.open(start)
+          const table = yield* target.describe(start.table)
+          yield* target.open(start, table)
           assert.isTrue((yield* target.find("job"))?.isHeld)
-          const error = yield* Effect.flip(Effect.scoped(target.open(start)))
+          const error = yield* Effect.flip(Effect.scoped(target.open(start, table)))
           assert.include(error.message, "another loader")
         }).pipe(Effect.scoped)
       )
