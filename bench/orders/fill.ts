@@ -1,10 +1,14 @@
-/** Puts the orders into MariaDB, in the normal form and as documents, into MongoDB, and into a file of SQLite. */
+/**
+ * Puts the orders into MariaDB, in the normal form and as documents, into MongoDB, and into a file of SQLite, in constant memory. MariaDB's
+ * tables are filled by the product's own bulk load, which compares what the table holds with what was sent.
+ */
 import { once } from "node:events"
 import { DatabaseSync } from "node:sqlite"
-import { Readable } from "node:stream"
+import { BulkLoader, LoadTargetMariaDb, RowSource } from "@sluice/bulk-load"
+import { Effect, Redacted, Stream } from "effect"
 import { type Db, MongoClient } from "mongodb"
 import mysql, { type Connection } from "mysql2"
-import { category, categoryIds, item, order, type Size, user, view } from "./model.ts"
+import { categories, category, item, order, type Size, user, view } from "./model.ts"
 
 const tables = `
 CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(100) NOT NULL, age INT NOT NULL, level VARCHAR(20) NOT NULL);
@@ -36,62 +40,64 @@ export const connect = (url: string, database: string): Connection => {
     user: username,
     password,
     database,
-    // Asked for only by this connection, and answered only with what it streams itself.
-    flags: ["+LOCAL_FILES"],
     multipleStatements: true
   })
 }
 
-export const query = (connection: Connection, sql: string, stream?: Readable) =>
+export const query = (connection: Connection, sql: string) =>
   new Promise<ReadonlyArray<Record<string, unknown>>>((resolve, reject) => {
-    const options = stream === undefined ? { sql } : { sql, infileStreamFactory: () => stream }
-    connection.query(options, (error, rows) => (error ? reject(error) : resolve(rows as never)))
+    connection.query(sql, (error, rows) => (error ? reject(error) : resolve(rows as never)))
   })
 
 const seconds = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace("T", " ")
-const range = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
-const escaped = (text: string) => text.replaceAll("\\", "\\\\")
 
 type Row = ReadonlyArray<string | number>
 
-function* packed(rows: Iterable<Row>): Generator<Buffer> {
-  let pack: Array<string> = []
-  for (const row of rows) {
-    pack.push(`${row.join("\t")}\n`)
-    if (pack.length === 2000) {
-      yield Buffer.from(pack.join(""))
-      pack = []
-    }
-  }
-  if (pack.length > 0) yield Buffer.from(pack.join(""))
+interface Rows {
+  readonly columns: ReadonlyArray<string>
+  readonly rows: Iterable<Row>
 }
 
-function* rowsOf(size: Size, of: (id: number) => Iterable<Row>, ids: Iterable<number> = range(size.orders)): Generator<Row> {
-  for (const id of ids) yield* of(id)
-}
+/** Rows of each number from 1 to `last`. */
+const rowsOf = (columns: string, last: number, of: (id: number) => Iterable<Row>): Rows => ({
+  columns: columns.split(" "),
+  rows: {
+    *[Symbol.iterator]() {
+      for (let id = 1; id <= last; id++) yield* of(id)
+    }
+  }
+})
+
+const load = (url: string, table: string, { columns, rows }: Rows) =>
+  BulkLoader.load(RowSource.fromRows(Stream.fromIterable(rows), { columns, name: table }), { table, job: table }).pipe(
+    Effect.provide(LoadTargetMariaDb.layer(Redacted.make(url))),
+    Effect.runPromise
+  )
 
 export const fillMariaDb = async (url: string, database: string, size: Size): Promise<void> => {
-  const connection = connect(url, database)
-  const users = range(size.users)
-  const rows: Readonly<Record<string, Iterable<Row>>> = {
-    users: users.map((id) => [id, user(id).name, user(id).age, user(id).level]),
-    address: users.map((id) => [id, id, user(id).street, user(id).city, user(id).zipcode]),
-    category: categoryIds.map((id) => [id, category(id).name]),
-    items: range(size.items).map((id) => [id, item(id).category, item(id).name, item(id).price]),
-    orders: rowsOf(size, (id) => [[id, order(id, size).user, seconds(order(id, size).placedAtMs)]]),
-    order_items: rowsOf(size, (id) => order(id, size).lines.map((line) => [line.id, id, line.item, line.quantity])),
-    payment: rowsOf(size, (id) => [[id, id, "paid", seconds(order(id, size).paidAtMs)]]),
-    documents: rowsOf(size, (id) => {
+  const { items, orders, users } = size
+  const rows: Readonly<Record<string, Rows>> = {
+    users: rowsOf("id name age level", users, (id) => [[id, user(id).name, user(id).age, user(id).level]]),
+    address: rowsOf("id user_id street city zipcode", users, (id) => [
+      [id, id, user(id).street, user(id).city, user(id).zipcode]
+    ]),
+    category: rowsOf("id name", categories, (id) => [[id, category(id).name]]),
+    items: rowsOf("id category_id name price", items, (id) => [[id, item(id).category, item(id).name, item(id).price]]),
+    orders: rowsOf("id user_id placed_at", orders, (id) => [[id, order(id, size).user, seconds(order(id, size).placedAtMs)]]),
+    order_items: rowsOf("id order_id item_id quantity", orders, (id) =>
+      order(id, size).lines.map((line) => [line.id, id, line.item, line.quantity])
+    ),
+    payment: rowsOf("id order_id status paid_at", orders, (id) => [[id, id, "paid", seconds(order(id, size).paidAtMs)]]),
+    documents: rowsOf("id customer_id placed_at document", orders, (id) => {
       const document = view(id, size)
-      return [[document.orderId, document.customer.id, document.placedAt, escaped(JSON.stringify(document))]]
+      return [[document.orderId, document.customer.id, document.placedAt, JSON.stringify(document)]]
     })
   }
+  const connection = connect(url, database)
   try {
     await query(connection, tables)
-    for (const [table, of] of Object.entries(rows)) {
-      const stream = Readable.from(packed(of), { objectMode: true, highWaterMark: 1 })
-      await query(connection, `LOAD DATA LOCAL INFILE '-' INTO TABLE ${table} CHARACTER SET utf8mb4`, stream)
-    }
+    for (const [table, of] of Object.entries(rows))
+      await load(Object.assign(new URL(url), { pathname: database }).href, table, of)
     await query(connection, `ANALYZE TABLE ${Object.keys(rows).join(", ")}`)
   } finally {
     connection.end()
@@ -141,9 +147,8 @@ export const fillMongoDb = (url: string, size: Size): Promise<void> =>
     const views = db.collection<{ _id: string }>(collection)
     await views.createIndex({ "customer.id": 1, placedAt: -1, _id: -1 })
     for (let first = 1; first <= size.orders; first += 2000) {
-      const ids = range(Math.min(2000, size.orders - first + 1)).map((i) => first + i - 1)
-      const documents = ids.map((id) => {
-        const { orderId, ...rest } = view(id, size)
+      const documents = Array.from({ length: Math.min(2000, size.orders - first + 1) }, (_, i) => {
+        const { orderId, ...rest } = view(first + i, size)
         return { _id: orderId, ...rest }
       })
       await views.insertMany(documents, { ordered: false })

@@ -11,7 +11,7 @@ export interface Size {
   readonly orders: number
 }
 
-const categories = 50
+export const categories = 50
 const levels = ["bronze", "silver", "gold"] as const
 const firstMs = Date.UTC(2025, 0, 1)
 const yearMs = 365 * 86_400_000
@@ -43,11 +43,14 @@ export const item = (id: number) => ({
   price: 100 + (mix(id, 82) % 99_900)
 })
 
-export const order = (id: number, { items, orders, users }: Size) => {
+export const userOf = (id: number, { users }: Size) => 1 + (mix(id, 1) % users)
+
+export const order = (id: number, size: Size) => {
+  const { items, orders } = size
   const placedAtMs = firstMs + Math.floor((id * yearMs) / orders)
   return {
     id,
-    user: 1 + (mix(id, 1) % users),
+    user: userOf(id, size),
     placedAtMs,
     paidAtMs: placedAtMs + 60_000 + (mix(id, 2) % 3_600_000),
     lines: Array.from({ length: 1 + (mix(id, 3) % 3) }, (_, k) => ({
@@ -57,8 +60,6 @@ export const order = (id: number, { items, orders, users }: Size) => {
     }))
   }
 }
-
-export const categoryIds = Array.from({ length: categories }, (_, i) => i + 1)
 
 /** What every way has to answer. */
 export const view = (id: number, size: Size): OrderView => {

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { median } from "../measure/figures.ts"
 import { type Generator, type Load, paced } from "../measure/generator.ts"
 import { cores, cpuSeconds } from "../measure/pinned.ts"
-import { order, type Size, view } from "./model.ts"
+import { type Size, userOf, view } from "./model.ts"
 import type { Contestant } from "./peers.ts"
 
 export interface Sample {
@@ -40,9 +40,7 @@ export const medianSample = (samples: ReadonlyArray<Sample>): Sample =>
 const pathsFile = ({ prefix, server }: Contestant, { folder, size }: ReadOptions, what: "orders" | "pages"): string => {
   const count = Math.min(20_000, size.orders)
   const ids = Array.from({ length: count }, (_, i) => 1 + Math.floor((i * size.orders) / count))
-  const paths = ids.map((id) =>
-    what === "orders" ? `${prefix}/orders/${id}` : `${prefix}/customers/${order(id, size).user}/orders`
-  )
+  const paths = ids.map((id) => (what === "orders" ? `${prefix}/orders/${id}` : `${prefix}/customers/${userOf(id, size)}/orders`))
   const file = join(folder, `${what}-${server.pid}${prefix.replaceAll("/", "-")}`)
   writeFileSync(file, `${paths.join("\n")}\n`)
   return file
@@ -68,11 +66,15 @@ export const checkAnswers = async ({ name, prefix, server }: Contestant, size: S
     const id = 1 + Math.floor((i * (size.orders - 1)) / (count - 1))
     deepStrictEqual(await ask(`/orders/${id}`), view(id, size), `${name}: order ${id}`)
   }
-  const customer = order(size.orders, size).user
-  const theirs = Array.from({ length: size.orders }, (_, i) => size.orders - i).filter((id) => order(id, size).user === customer)
+  const customer = userOf(size.orders, size)
+  const theirs: Array<number> = []
+  for (let one = size.orders; one > 0; one--) if (userOf(one, size) === customer) theirs.push(one)
   const expected = { orders: theirs.slice(0, 20).map((id) => view(id, size)), nextCursor: null }
   if (theirs.length <= 20) deepStrictEqual(await ask(`/customers/${customer}/orders`), expected, `${name}: page`)
 }
+
+/** A virtual machine compiles what is hot; on one core that takes its time, however short the measurements are. */
+export const warmUp = { orders: 40, pages: 20 }
 
 type EnginePid = (contestant: Contestant) => number | undefined
 
@@ -94,9 +96,9 @@ export const measureReads = async (
   }
   for (const one of contestants) {
     say(`  warming up: ${one.title}`)
-    // A virtual machine compiles what is hot; on one core that takes its time.
-    await look(one, "orders", connections, one.name.startsWith("spring") ? seconds * 8 : seconds)
-    await look(one, "pages", connections, one.name.startsWith("spring") ? seconds * 4 : Math.ceil(seconds / 2))
+    const slowly = one.name.startsWith("spring")
+    await look(one, "orders", connections, slowly ? Math.max(seconds, warmUp.orders) : seconds)
+    await look(one, "pages", connections, slowly ? Math.max(seconds, warmUp.pages) : Math.ceil(seconds / 2))
     taken.set(one.name, { full: [], paced: [], alone: [], page: [], pageAlone: [] })
   }
   const short = Math.max(1, Math.ceil(seconds / 2))

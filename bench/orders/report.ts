@@ -2,7 +2,7 @@
 import { type Machine, markdownTable, median } from "../measure/figures.ts"
 import { type BarPlot, barPlot } from "../measure/plot.ts"
 import type { Size } from "./model.ts"
-import { type Kind, medianSample, type Sample, type Samples } from "./reads.ts"
+import { type Kind, medianSample, type Sample, type Samples, warmUp } from "./reads.ts"
 
 export interface Price {
   readonly name: string
@@ -256,7 +256,7 @@ ${advice}
 - ${pinned ? "The measured server on one core; its engine and the load generator on the other." : "Nothing was pinned to a core."}
 - ${rounds} rounds of each way in turn, ${seconds} s at ${connections} connections and at the fixed rate, half of it alone and for pages; medians, and
   thresholds from the medians of the rounds' own ratios. Latency at the fixed rate counts from when a request was due. Every server was
-  warmed up before, Spring's for ${seconds * 12} s. CPU is user and system time of the process a request.
+  warmed up before, Spring's for ${warmUp.orders + warmUp.pages} s. CPU is user and system time of the process a request.
 - "bare" is node:http with mysql2, mongodb or node:sqlite and nothing on top (\`bench/peers/orders/bare.ts\`). "coalesced": all orders asked
   for in one tick are one call. Ours is the whole way through the product's HTTP server, with its checks, limits and metrics.
 `
