@@ -180,7 +180,11 @@ const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUpload
       )
       isLoading = true
       const ended = Effect.flatMap(Fiber.await(loading), (exit): Effect.Effect<void, LoadRefused | Unavailable> => {
-        if (Exit.isSuccess(exit)) return upload.drain
+        if (Exit.isSuccess(exit)) {
+          if (exit.value.state === "done") return upload.drain
+          // Its sender would go on to the end of a body that nobody wants any more.
+          return Effect.fail(refuse("rows", `The load was ${exit.value.state}; ${exit.value.rows} rows are loaded and stay.`))
+        }
         const error = Cause.squash(exit.cause) as { readonly _tag?: string; readonly isTransient?: boolean; message?: string }
         if (error._tag === "LoadError" && error.isTransient === true) {
           return Effect.fail(new Unavailable({ engine, retryAfterSeconds: 5 }))
