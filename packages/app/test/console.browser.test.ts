@@ -19,6 +19,25 @@ const heading = (page: Page, name: string) => main(page).getByRole("heading", { 
 const cell = (page: Page, row: string, name: string) =>
   main(page).getByRole("row", { name: row }).getByRole("cell", { name, exact: true }).waitFor()
 
+/** Sends rows until the server has enough of them. */
+const uploadWithoutEnd = async (url: string) => {
+  let id = 0
+  const rows = () => Array.from({ length: 2000 }, () => `${++id},somebody\n`).join("")
+  const body = new ReadableStream({
+    pull: async (controller) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      controller.enqueue(new TextEncoder().encode(id === 0 ? `id,name\n${rows()}` : rows()))
+    }
+  })
+  const headers = { authorization: `Bearer ${adminKey}`, "content-type": "text/csv" }
+  const request: RequestInit & { readonly duplex: "half" } = { method: "POST", headers, body, duplex: "half" }
+  await fetch(url, request).then(
+    ({ status }) => assert.strictEqual(status, 422),
+    // The server closed the connection under the rows that were still on their way.
+    () => undefined
+  )
+}
+
 describe("a campaign in the hands of an operator", () => {
   it("is created, opened, sent a crowd, made faster, given more stock and closed, and each change is in the audit log", async () => {
     const { complaints, page, sluice } = await open()
@@ -178,10 +197,17 @@ describe("everything else in the hands of an operator", () => {
     assert.deepStrictEqual(complaints, [])
   })
 
-  it("takes a file that is dropped, and shows what the server refuses at its field", async () => {
-    const { page } = await open()
+  it("cancels a load, takes a file that is dropped, and shows what the server refuses", async () => {
+    const { dataDir, page, sluice } = await open()
+    inDatabase(dataDir, (database) => database.exec("CREATE TABLE visitors (id INTEGER PRIMARY KEY, name TEXT NOT NULL)"))
     await signIn(page)
     await view(page, "Loads")
+    const endless = uploadWithoutEnd(`${sluice.url}/loads?table=visitors&job=endless`)
+    await main(page).getByRole("row", { name: "endless" }).getByText("Running").waitFor()
+    await page.getByRole("button", { name: "Cancel endless" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel endless" }).click()
+    await cell(page, "endless", "Cancelled")
+    await endless
     const dropped = await page.evaluateHandle(
       "(() => { const data = new DataTransfer(); data.items.add(new File(['id\\n1\\n'], 'few.csv')); return data })()"
     )

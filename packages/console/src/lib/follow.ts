@@ -125,15 +125,18 @@ export const followEvents = <A>(path: string, { goesOn, onData, onRefused }: Fol
     }
   }, onRefused)
 
+/** Asks at most for a fifth of the time, so that what is much or slow is asked for less often. */
 export const followByAsking = <A>(
   ask: (signal: AbortSignal) => Promise<A>,
   everyMs: number,
   { goesOn, onData, onRefused }: Following<A>
 ): Stop =>
   loop(async (signal, live) => {
+    const askedAt = performance.now()
     const data = await ask(signal)
-    if (signal.aborted) return everyMs
+    const nextMs = Math.max(everyMs, 4 * (performance.now() - askedAt))
+    if (signal.aborted) return nextMs
     live()
     onData(data)
-    return goesOn?.(data) === false ? "ended" : everyMs
+    return goesOn?.(data) === false ? "ended" : nextMs
   }, onRefused)

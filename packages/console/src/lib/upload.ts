@@ -29,8 +29,13 @@ const queryOf = ({ columns, header, job, maxRejects, table }: LoadRequest) =>
     ...(!header && { header: "false" })
   })
 
-/** Answers the name of the job once the whole file has arrived. */
-export const upload = (file: File, load: LoadRequest, onSent: (bytes: number) => void, signal: AbortSignal): Promise<string> =>
+/** Answers the name of the job once the whole file has arrived; undefined where it was stopped on this side. */
+export const upload = (
+  file: File,
+  load: LoadRequest,
+  onSent: (bytes: number) => void,
+  signal: AbortSignal
+): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
     const kind = kindOf(file)!
     const sent = key.get()
@@ -49,7 +54,7 @@ export const upload = (file: File, load: LoadRequest, onSent: (bytes: number) =>
         ? resolve(JSON.parse(request.responseText).job)
         : fail(problemOf(request.status, request.responseText))
     request.onerror = () => fail(noAnswer())
-    request.onabort = () => fail(noAnswer())
+    request.onabort = () => resolve(undefined)
     signal.addEventListener("abort", () => request.abort())
     request.send(file)
   })

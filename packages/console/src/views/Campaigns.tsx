@@ -12,6 +12,7 @@ import { Icon } from "../parts/Icon.tsx"
 import { Empty, Loading, Page } from "../parts/Page.tsx"
 import { State } from "../parts/State.tsx"
 import { StockBar } from "../parts/StockBar.tsx"
+import { useFirst } from "../parts/useFirst.tsx"
 import { NewCampaign } from "./NewCampaign.tsx"
 
 const ranks = { open: 0, paused: 1, scheduled: 2, sold_out: 3, closed: 4 }
@@ -59,7 +60,8 @@ export const Campaigns = () => {
   const [isCreating, setCreating] = useState(false)
   const [search, setSearch] = useState("")
   const wanted = search.trim().toLowerCase()
-  const shown = (all ?? []).filter(({ id, name }) => `${name} ${id}`.toLowerCase().includes(wanted)).sort(byRank)
+  const found = (all ?? []).filter(({ id, name }) => `${name} ${id}`.toLowerCase().includes(wanted)).sort(byRank)
+  const { more, shown } = useFirst(found)
   return (
     <Page
       title={t.views.campaigns}
@@ -92,12 +94,13 @@ export const Campaigns = () => {
       )}
       {all === undefined && <Loading />}
       {all?.length === 0 && <Empty text={t.campaigns.empty} hint={t.campaigns.emptyHint} />}
-      {wanted !== "" && shown.length === 0 && <p class="muted">{t.campaigns.noMatch}</p>}
+      {wanted !== "" && found.length === 0 && <p class="muted">{t.campaigns.noMatch}</p>}
       <ul class="rows">
         {shown.map((campaign) => (
           <Row key={campaign.id} campaign={campaign} />
         ))}
       </ul>
+      {more}
       {isCreating && <NewCampaign onClose={() => setCreating(false)} />}
     </Page>
   )

@@ -84,7 +84,11 @@ const View = () => {
         </fieldset>
         {told && told.total > 0 && (
           <>
-            <p class="muted">{words.total(n(told.total))}</p>
+            <p class="muted">
+              {told.deadLetters.length < told.total
+                ? t.common.of(n(told.deadLetters.length), n(told.total))
+                : words.total(n(told.total))}
+            </p>
             <button type="button" onClick={() => setAsking(true)}>
               {words.replay}
             </button>

@@ -12,6 +12,7 @@ import { Empty, ForOperators, Page } from "../parts/Page.tsx"
 import { ProblemText } from "../parts/ProblemText.tsx"
 import { State } from "../parts/State.tsx"
 import { Table } from "../parts/Table.tsx"
+import { useFirst } from "../parts/useFirst.tsx"
 import { Upload } from "./Upload.tsx"
 
 const Rejects = ({ job, onClose }: { readonly job: string; readonly onClose: () => void }) => {
@@ -21,14 +22,15 @@ const Rejects = ({ job, onClose }: { readonly job: string; readonly onClose: () 
     (signal) => get<ReadonlyArray<Reject>>(`/loads/${segment(job)}/rejects`, { signal }),
     [job]
   )
+  const first = useFirst(answer ?? [])
   return (
     <Modal title={words.showRejects(job)} onClose={onClose} wide>
       <ProblemText problem={problem} />
       {answer?.length === 0 && <p class="muted">{words.noRejects}</p>}
-      {answer && answer.length > 0 && (
+      {first.shown.length > 0 && (
         <Table
           caption={words.showRejects(job)}
-          rows={answer}
+          rows={first.shown}
           keyOf={({ line }) => `${line}`}
           columns={[
             { name: words.line, isNumber: true, isHead: true, cell: ({ line }) => n(line) },
@@ -38,6 +40,7 @@ const Rejects = ({ job, onClose }: { readonly job: string; readonly onClose: () 
           ]}
         />
       )}
+      {first.more}
     </Modal>
   )
 }
@@ -52,64 +55,69 @@ const List = ({ ask, loads }: { readonly loads: ReadonlyArray<Load>; readonly as
   const words = t.loads
   const took = ({ endedAt, startedAt }: Load) =>
     span(Math.max(0, Date.parse(endedAt ?? new Date().toISOString()) - Date.parse(startedAt)))
+  const { more, shown } = useFirst(loads)
   return (
-    <Table
-      caption={words.list}
-      rows={loads}
-      keyOf={({ job }) => job}
-      columns={[
-        {
-          name: words.job,
-          isHead: true,
-          cell: ({ error, job, table }) => (
-            <>
-              <code>{job}</code>
-              <small>→ {table}</small>
-              {error && <small class="bad">{error}</small>}
-            </>
-          )
-        },
-        {
-          name: words.state,
-          cell: ({ job, state }) => (
-            <>
-              <State state={state} />
-              {state === "running" && <progress aria-label={job} />}
-            </>
-          )
-        },
-        { name: words.rows, isNumber: true, cell: ({ rows }) => n(rows) },
-        {
-          name: words.rejects,
-          isNumber: true,
-          cell: ({ job, rejects }) =>
-            rejects === 0 ? (
-              n(0)
-            ) : (
-              <button
-                type="button"
-                class="link"
-                aria-label={words.showRejects(job)}
-                onClick={() => ask({ what: "rejects", job })}
-              >
-                {n(rejects)}
-              </button>
+    <>
+      <Table
+        caption={words.list}
+        rows={shown}
+        keyOf={({ job }) => job}
+        columns={[
+          {
+            name: words.job,
+            isHead: true,
+            cell: ({ error, job, table }) => (
+              <>
+                <code>{job}</code>
+                <small>→ {table}</small>
+                {error && <small class="bad">{error}</small>}
+              </>
             )
-        },
-        { name: words.speed, isNumber: true, cell: ({ rowsPerSecond }) => n(rowsPerSecond) },
-        { name: words.started, isShort: true, cell: ({ startedAt }) => moment(startedAt) },
-        { name: words.took, isNumber: true, cell: took },
-        {
-          name: words.action,
-          cell: ({ job, state }) =>
-            state === "running" && (
-              <button type="button" class="small" aria-label={words.cancelOf(job)} onClick={() => ask({ what: "cancel", job })}>
-                {words.cancel}
-              </button>
+          },
+          {
+            name: words.state,
+            cell: ({ job, state }) => (
+              <>
+                <State state={state} />
+                {state === "running" && <progress aria-label={job} />}
+              </>
             )
-        }
-      ]}
-    />
+          },
+          { name: words.rows, isNumber: true, cell: ({ rows }) => n(rows) },
+          {
+            name: words.rejects,
+            isNumber: true,
+            cell: ({ job, rejects }) =>
+              rejects === 0 ? (
+                n(0)
+              ) : (
+                <button
+                  type="button"
+                  class="link"
+                  aria-label={words.showRejects(job)}
+                  onClick={() => ask({ what: "rejects", job })}
+                >
+                  {n(rejects)}
+                </button>
+              )
+          },
+          { name: words.speed, isNumber: true, cell: ({ rowsPerSecond }) => n(rowsPerSecond) },
+          { name: words.started, isShort: true, cell: ({ startedAt }) => moment(startedAt) },
+          { name: words.took, isNumber: true, cell: took },
+          {
+            name: words.action,
+            isShort: true,
+            cell: ({ job, state }) =>
+              state === "running" && (
+                <button type="button" class="small" aria-label={words.cancelOf(job)} onClick={() => ask({ what: "cancel", job })}>
+                  {words.cancel}
+                </button>
+              )
+          }
+        ]}
+      />
+      {more}
+    </>
   )
 }
 

@@ -69,7 +69,9 @@ export const Upload = () => {
   const { isBusy, problem, setProblem, start } = useAction(async (load: LoadRequest) => {
     stop.current = new AbortController()
     setSent(0)
-    say(words.arrived(await upload(file!, load, setSent, stop.current.signal)))
+    const job = await upload(file!, load, setSent, stop.current.signal)
+    if (job === undefined) return
+    say(words.arrived(job))
     setFile(undefined)
   })
 
