@@ -60,7 +60,7 @@ const shoppers = ({ url }: SluiceProcess) => {
   const ask = async (what: Seen["what"], target: string, init: RequestInit = {}) => {
     const asked = performance.now()
     const answer = await fetch(target, { ...init, signal: AbortSignal.timeout(20_000) })
-    const body = await answer.json()
+    const body = (await answer.json()) as Placed
     seen.push({ what, status: answer.status, retryAfter: answer.headers.get("retry-after"), ms: performance.now() - asked })
     return { status: answer.status, body }
   }
@@ -77,7 +77,7 @@ const shoppers = ({ url }: SluiceProcess) => {
       while (true) {
         const { body, status } = await place(key, quantity)
         if (status === 201) {
-          placed.set(key, body as Placed)
+          placed.set(key, body)
           break
         }
         await pause(200)

@@ -32,6 +32,8 @@ export class Redis extends Context.Service<
      * a script has to ask its own node. Fails while there is no connection, so no command can go out under an old id.
      */
     readonly runId: Effect.Effect<string, RedisError>
+    /** What is published to the channel from now on, over a connection of its own, except while that is lost. */
+    readonly subscribe: (channel: string, hear: (message: string) => void) => Effect.Effect<void, never, Scope.Scope>
     readonly ping: Effect.Effect<void, RedisError>
   }
 >()("sluice/Redis") {
@@ -128,10 +130,34 @@ const openCluster = (options: RedisConfig) =>
     return { client, runId: Effect.succeed("") }
   })
 
+/** Of a Redis Cluster any node will do: it is told what is published to the others. */
+const openSubscriber = ({ urls, ...options }: RedisConfig) => {
+  const url = Redacted.value(urls[Math.floor(Math.random() * urls.length)]!)
+  const { commandTimeout: _, ...rest } = clientOptions(url, { urls, ...options })
+  const client = new Client({ ...rest, enableOfflineQueue: true, maxRetriesPerRequest: null })
+  client.on("error", () => {})
+  return client
+}
+
 const make = (options: RedisConfig): Effect.Effect<Redis["Service"], RedisError, Scope.Scope> =>
   Effect.gen(function* () {
     const { client, runId } = yield* options.urls.length === 1 ? openSingle(options) : openCluster(options)
+    let subscriber: Client | undefined
+    yield* Effect.addFinalizer(() => Effect.sync(() => subscriber?.disconnect()))
     return {
+      subscribe: (channel, hear) => {
+        const listener = (from: string, message: string) => from === channel && hear(message)
+        return Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              subscriber ??= openSubscriber(options)
+              subscriber.on("message", listener)
+              subscriber.subscribe(channel).catch(() => {})
+            }),
+            () => Effect.sync(() => subscriber?.off("message", listener))
+          )
+        )
+      },
       script: (name, lua) => {
         client.defineCommand(name, { lua })
         const commands = client as unknown as Record<string, (...args: ReadonlyArray<string | number>) => Promise<unknown>>

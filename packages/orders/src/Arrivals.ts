@@ -1,8 +1,9 @@
 /**
- * Wakes who waits in this process for an order, as soon as the projector of this process has applied it.
+ * Wakes who waits in this process for an order, as soon as a projector has applied it: at once the one of this process, and those of
+ * others where there are signals.
  *
- * It is a hint and nothing more: it may be missed, it may come for nothing, and what another process applies is not heard here. Who is
- * woken looks again, and who is not looks again after a while.
+ * It is a hint and nothing more: it may be missed, and it may come for nothing. Who is woken looks again, and who is not looks again after
+ * a while.
  */
 import type { OrderId } from "@sluice/domain"
 import { Context, type Effect, Latch } from "effect"
@@ -42,6 +43,8 @@ export const make = (): Arrivals => {
     }
   }
 }
+
+export const arrivalsChannel = "sluice.arrivals"
 
 /** One for the whole process, unless another is given. */
 export const Arrivals = Context.Reference<Arrivals>("sluice/orders/Arrivals", { defaultValue: make })

@@ -2,14 +2,14 @@
  * Orders as readers ask for them, from the view alone.
  *
  * Reads of one turn of the event loop travel to the view in one call. Who names a version gets that version or a later one, waits for it
- * for a bounded time, and is told to ask again when it has not come by then: an older one is never given. Who waits is woken by the
- * projector of the same process, and looks again after a while where another process projects.
+ * for a bounded time, and is told to ask again when it has not come by then: an older one is never given. Who waits is woken when
+ * the order has come (see `Arrivals`), and looks again after a while in any case.
  */
 import { createHash } from "node:crypto"
 import { type CustomerId, type OrderId, OrderNotFound, type OrderState, Unavailable } from "@sluice/domain"
-import { Batcher } from "@sluice/engines"
+import { Batcher, Signals } from "@sluice/engines"
 import { Cause, Clock, Context, Effect, Exit, Layer, Schema } from "effect"
-import { Arrivals } from "./Arrivals.ts"
+import { Arrivals, arrivalsChannel } from "./Arrivals.ts"
 import { type OrderViewError, OrderViews, type Position, type StoredOrder } from "./OrderViews.ts"
 
 /** Not one that a page of this customer and this state has given. */
@@ -76,6 +76,8 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
   const look = (id: OrderId) => away(batcher.request("", id))
 
   const arrivals = yield* Arrivals
+  const signals = yield* Signals.Signals
+  yield* signals.listen(arrivalsChannel, arrivals.announce)
   const awaited = (id: OrderId, version: number) =>
     Effect.acquireUseRelease(
       Effect.sync(() => arrivals.listen(id)),

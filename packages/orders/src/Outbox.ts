@@ -3,10 +3,12 @@
  *
  * An event is in the outbox if and only if its change is committed. Those of one key have ascending ids in the order of their commits,
  * since each change holds its row's lock while it writes its event. Ids of different keys may commit in any order: what is to be
- * published is found by its state, never by a cursor over ids. Whoever waits in this process is woken by a commit.
+ * published is found by its state, never by a cursor over ids. Whoever waits is woken by a commit, where there are signals also by one
+ * of another process.
  */
 import { crc32 } from "node:zlib"
 import type { OrderEvent } from "@sluice/domain"
+import { Signals } from "@sluice/engines"
 import { Clock, Context, type Duration, Effect, Latch, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { shards } from "./OrdersSchema.ts"
@@ -55,10 +57,12 @@ export const keyOf = (event: OrderEvent): string => (event.type === "OrderChange
 
 const deletedAtOnce = 500
 
-export const makeOutbox = (sql: SqlClient.SqlClient): Outbox["Service"] => {
-  const news = Latch.makeUnsafe()
+export const outboxChannel = "sluice.outbox"
+
+const make = (sql: SqlClient.SqlClient, news: Latch.Latch, signals: Signals.Signals): Outbox["Service"] => {
   const wake = Effect.sync(() => {
     news.openUnsafe()
+    signals.send(outboxChannel, [])
   })
   const limited = (limit: number) => sql.literal(`LIMIT ${Math.trunc(limit)}`)
 
@@ -122,7 +126,14 @@ export const makeOutbox = (sql: SqlClient.SqlClient): Outbox["Service"] => {
   }
 }
 
+export const makeOutbox = (sql: SqlClient.SqlClient) => make(sql, Latch.makeUnsafe(), Signals.none)
+
 export const layer: Layer.Layer<Outbox, never, SqlClient.SqlClient> = Layer.effect(
   Outbox,
-  Effect.map(SqlClient.SqlClient, makeOutbox)
+  Effect.gen(function* () {
+    const news = Latch.makeUnsafe()
+    const signals = yield* Signals.Signals
+    yield* signals.listen(outboxChannel, () => news.openUnsafe())
+    return make(yield* SqlClient.SqlClient, news, signals)
+  })
 )

@@ -15,11 +15,12 @@ import {
   type EventLogError,
   type LoggedEvent,
   patiently,
+  Signals,
   setAside,
   Tracing
 } from "@sluice/engines"
 import { Effect, Exit, Metric, Schema, Stream } from "effect"
-import { Arrivals } from "./Arrivals.ts"
+import { Arrivals, arrivalsChannel } from "./Arrivals.ts"
 import { type OrderViewError, OrderViews } from "./OrderViews.ts"
 import { keyOf } from "./Outbox.ts"
 
@@ -47,6 +48,7 @@ export const run = Effect.gen(function* () {
   const log = yield* EventLog
   const views = yield* OrderViews
   const arrivals = yield* Arrivals
+  const signals = yield* Signals.Signals
   yield* countDeadLetters(ordersTopic)
   yield* Metric.value(latency)
 
@@ -77,7 +79,9 @@ export const run = Effect.gen(function* () {
     const traces = received.map(({ event }) => event.headers[Tracing.traceHeader])
     const applied =
       received.length === 0 ? [] : yield* Tracing.forEachTrace("Projector.apply", "consumer", traces, () => apply(received))
-    arrivals.announce(applied.map(({ change }) => keyOf(change)))
+    const ids = applied.map(({ change }) => keyOf(change))
+    arrivals.announce(ids)
+    if (ids.length > 0) signals.send(arrivalsChannel, ids)
     yield* crashPoint("projector.applied")
     const now = Date.now()
     for (const { change } of applied) yield* Metric.update(latency, Math.max(0, now - change.committedAtMs) / 1000)

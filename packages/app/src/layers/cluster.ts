@@ -1,7 +1,7 @@
 /** Each port on its own servers: MariaDB, Redis, Kafka, MongoDB. Any number of processes, none of them special. */
 
 import { ordersTopic, winsTopic } from "@sluice/domain"
-import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, MongoDb, Redis } from "@sluice/engines"
+import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, MongoDb, Redis, SignalsRedis } from "@sluice/engines"
 import { OrderViews, OrderViewsMongoDb, OrderViewsSql } from "@sluice/orders"
 import { JoinTraces, WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
 import { Effect, Layer, Schedule } from "effect"
@@ -43,7 +43,7 @@ const topics = Layer.effectDiscard(
 export const layer = (urls: ClusterUrls, orderView: Settings["orderView"], isTraced = false) => {
   const kafka = Kafka.layer({ brokers: urls.kafka })
   const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
-  const room = Layer.merge(WaitingRoomRedis.layer, isTraced ? JoinTraces.layerRedis : Layer.empty).pipe(
+  const room = Layer.mergeAll(WaitingRoomRedis.layer, SignalsRedis.layer, isTraced ? JoinTraces.layerRedis : Layer.empty).pipe(
     Layer.provide(Redis.layer({ urls: urls.redis })),
     named("SLUICE_REDIS_URL (value not shown)")
   )
