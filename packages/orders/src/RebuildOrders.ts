@@ -8,7 +8,8 @@
  *
  * One rebuild runs at a time, by a lease in the authority; how far it is stands there too. Its process may die at any point: readers have
  * the live generation all along, and the next rebuild goes on with the one that is being built. What is written meanwhile reaches it by
- * the projectors, whatever of that the copy has passed already; see OrderGenerations.
+ * the projectors, whatever of that the copy has passed already; see OrderGenerations. Pages are small and each gives way to others: the
+ * statements of SQLite are synchronous.
  */
 import { randomUUID } from "node:crypto"
 import { type CustomerChanged, type OrderEvent, RebuildRefused, Unavailable } from "@sluice/domain"
@@ -105,7 +106,7 @@ const problemOf = (error: Failure | Unavailable | Differing) => {
 }
 
 const make = Effect.fnUntraced(function* (options: Options) {
-  const { leaseMs = 5_000, owner: here = randomUUID(), pageSize = 500, pauseMs = 2_000 } = options
+  const { leaseMs = 5_000, owner: here = randomUUID(), pageSize = 200, pauseMs = 2_000 } = options
   const store = yield* GenerationStore
   const write = yield* OrdersRead
   const scope = yield* Effect.scope
@@ -174,6 +175,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       let after: string | undefined = ""
       while (after !== undefined) {
         const page: ReadonlyArray<CustomerChanged> = yield* patiently(write.changedCustomers(after, pageSize))
+        yield* Effect.yieldNow
         yield* patiently(applyWhatGoes(view, page))
         after = page.length < pageSize ? undefined : page.at(-1)!.customer.id
       }
@@ -183,7 +185,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
       let count = pageSize
       while (count === pageSize) {
         const page = yield* patiently(write.page(run.after, pageSize))
+        yield* Effect.yieldNow
         yield* patiently(applyWhatGoes(view, page))
+        yield* Effect.yieldNow
         note({ copied: run.copied + page.length, after: page.at(-1)?.order.orderId ?? run.after })
         yield* crashPoint("rebuild.copied")
         count = page.length

@@ -35,7 +35,7 @@ export const VerifyReport = Schema.Struct({
 export type VerifyReport = typeof VerifyReport.Type
 
 const shown = 200
-const pageSize = 500
+const pageSize = 200
 /** Orders that wait together for a second look. */
 const suspectsAtOnce = 5_000
 /** Looks at an order whose write side changes from look to look; after them it differs only if the view stands still meanwhile. */
@@ -171,6 +171,7 @@ export const verify = Effect.fn("verifyOrders")(
 
     /** Compares what both sides have behind `from`, as far as both pages reach; gives up to where, undefined: to the end. */
     const step = Effect.fnUntraced(function* (from: string, size: number) {
+      yield* Effect.yieldNow
       const written = yield* write.page(from, size)
       const stored = yield* views.scan(from, size)
       const reach = [
