@@ -209,6 +209,7 @@ export const typeErrors = async (all: ReadonlyArray<Page>): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-docs-"))
   try {
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }')
     for (const { blocks, path } of all) {
       for (const { language, line, text } of blocks.filter((block) => block.language === "ts" && !isNotRun(block))) {
         writeFileSync(join(folder, `${path.replaceAll("/", "-")}-${line}.${language}`), text)
