@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import type { Program } from "../measure/child.ts"
 
 const peer = (name: string) => fileURLToPath(new URL(`../peers/load/${name}`, import.meta.url))
-const main = fileURLToPath(new URL("../../packages/app/src/main.ts", import.meta.url))
+const main = fileURLToPath(new URL("../../packages/app/bin/sluice.mjs", import.meta.url))
 
 const partsOf = (url: string) => {
   const { hostname, password, pathname, port, username } = new URL(url)

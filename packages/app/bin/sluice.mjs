@@ -5,16 +5,19 @@
  */
 
 import { spawn } from "node:child_process"
+import { enableCompileCache } from "node:module"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
-const main = new URL("../src/main.ts", import.meta.url)
-const node = fileURLToPath(new URL("../../../node_modules/.bin/node", import.meta.url))
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+const node = path("../../../node_modules/.bin/node")
 
 if (process.versions.node.startsWith("24.")) {
-  await import(main.href)
+  // As src/main.ts does, which would have to be compiled itself first.
+  enableCompileCache(path("../../../node_modules/.cache/sluice"))
+  await import("../src/cli.ts")
 } else {
-  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: "inherit" })
+  const child = spawn(node, [path("../src/main.ts"), ...process.argv.slice(2)], { stdio: "inherit" })
   // Whoever sends a signal to this process means the command. Ctrl-C of a terminal goes to both, and is to arrive there once.
   process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"))
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))

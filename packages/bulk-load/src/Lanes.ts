@@ -12,7 +12,7 @@ import * as Queue from "effect/Queue"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { LoadError } from "./LoadTarget.ts"
-import { type MariaDbSession, openSession } from "./MariaDbSession.ts"
+import { type MariaDbSession, openSession, type SessionOptions } from "./MariaDbSession.ts"
 
 export interface Lane {
   readonly session: () => MariaDbSession
@@ -29,9 +29,16 @@ export interface Lanes {
 export const lockOf = (database: string, job: string) =>
   `sluice.load.${createHash("sha256").update(`${database}\0${job}`).digest("hex").slice(0, 40)}`
 
-const connect = (url: Redacted.Redacted, lock: string, job: string) =>
+export interface LanesOptions {
+  readonly job: string
+  readonly lock: string
+  readonly most: number
+  readonly session: SessionOptions
+}
+
+const connect = (url: Redacted.Redacted, { job, lock, session: options }: LanesOptions) =>
   Effect.fnUntraced(function* (patienceSeconds: number) {
-    const session = yield* openSession(url)
+    const session = yield* openSession(url, options)
     const [row] = yield* session.query<{ got: number | null }>("SELECT GET_LOCK(?, ?) AS got", [lock, patienceSeconds])
     if (row?.got === 1) return session
     return yield* new LoadError({ message: `another loader works on the job ${job}`, isTransient: false })
@@ -59,19 +66,19 @@ const openLane = (open: Open) =>
     return lane
   })
 
-export const makeLanes = Effect.fnUntraced(function* (url: Redacted.Redacted, job: string, lock: string, most: number) {
+export const makeLanes = Effect.fnUntraced(function* (url: Redacted.Redacted, options: LanesOptions) {
   const scope = yield* Effect.scope
-  const locked = connect(url, lock, job)
+  const locked = connect(url, options)
   const free = yield* Queue.unbounded<Lane>()
   yield* Queue.offer(free, yield* openLane((isAgain) => locked(isAgain ? 30 : 5)))
-  let more = most - 1
+  let more = options.most - 1
   const openMore = Effect.suspend(() => {
     more--
-    return openLane(() => openSession(url)).pipe(
+    return openLane(() => openSession(url, options.session)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.catch(({ message }) => {
         more = 0
-        return Effect.andThen(Effect.logWarning(`no further connection for ${job}: ${message}`), Queue.take(free))
+        return Effect.andThen(Effect.logWarning(`no further connection for ${options.job}: ${message}`), Queue.take(free))
       })
     )
   })

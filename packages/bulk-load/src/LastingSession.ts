@@ -10,13 +10,17 @@ import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { LoadError } from "./LoadTarget.ts"
-import { type MariaDbSession, openSession } from "./MariaDbSession.ts"
+import { type MariaDbSession, openSession, type SessionOptions } from "./MariaDbSession.ts"
 
 export type Ask = <A, E>(f: (session: MariaDbSession) => Effect.Effect<A, E | LoadError>) => Effect.Effect<A, E | LoadError>
 
 const isTransient = (error: unknown): boolean => (error as LoadError)._tag === "LoadError" && (error as LoadError).isTransient
 
-export const makeAsk = (url: Redacted.Redacted, again: Schedule.Schedule<unknown>): Effect.Effect<Ask, never, Scope.Scope> =>
+export const makeAsk = (
+  url: Redacted.Redacted,
+  again: Schedule.Schedule<unknown>,
+  options?: SessionOptions
+): Effect.Effect<Ask, never, Scope.Scope> =>
   Effect.gen(function* () {
     const outer = yield* Effect.scope
     const oneAtATime = yield* Semaphore.make(1)
@@ -24,7 +28,7 @@ export const makeAsk = (url: Redacted.Redacted, again: Schedule.Schedule<unknown
     const get = Effect.gen(function* () {
       if (opened !== undefined) return opened
       const scope = yield* Scope.fork(outer)
-      const session = yield* Effect.provideService(openSession(url), Scope.Scope, scope).pipe(
+      const session = yield* Effect.provideService(openSession(url, options), Scope.Scope, scope).pipe(
         Effect.onError(() => Scope.close(scope, Exit.void))
       )
       opened = { session, scope }

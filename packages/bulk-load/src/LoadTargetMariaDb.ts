@@ -38,7 +38,7 @@ import {
 } from "./Ledger.ts"
 import { makeWriter, quoted, type Sent } from "./LoadStatement.ts"
 import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob } from "./LoadTarget.ts"
-import type { MariaDbSession } from "./MariaDbSession.ts"
+import type { MariaDbSession, SessionOptions } from "./MariaDbSession.ts"
 import { columnOfMariaDb, type MariaDbColumn, type Table, TableError } from "./Table.ts"
 
 /** Chosen by measurement: from here on larger ones load no faster. */
@@ -47,6 +47,8 @@ const defaultChunkRows = 100_000
 const defaultConnections = 2
 
 const noSuchTable = 1146
+const lockWaitTimeout = 1205
+const deadlock = 1213
 const duplicateKey = 1062
 const errnoOf = ({ cause }: LoadError) => (cause as { readonly errno?: number } | undefined)?.errno
 
@@ -111,11 +113,14 @@ const numbering = (session: MariaDbSession) =>
     ([row]) => ({ isInTurn: row!.mode !== 2, isContiguous: row!.step === 1 })
   )
 
-const make = (url: Redacted.Redacted) =>
+/** To go through a large table may take the server long, and says nothing meanwhile. */
+const measuringSilenceMs = 15 * 60_000
+
+const make = (url: Redacted.Redacted, options: SessionOptions) =>
   Effect.gen(function* () {
     const { database } = connectionOptions(url)
     /** For questions, apart from the loaders' own connections. */
-    const ask = yield* makeAsk(url, Schedule.recurs(1))
+    const ask = yield* makeAsk(url, Schedule.recurs(1), options)
     const makeLedger = (session: MariaDbSession) => Effect.forEach(mariaDbLedger, (sql) => session.run(sql), { discard: true })
     /** Questions about jobs; where nobody has loaded yet, an empty ledger answers. */
     const askLedger = <A>(f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) =>
@@ -167,9 +172,9 @@ const make = (url: Redacted.Redacted) =>
         const table = described.name
         const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
         const most = Math.max(1, start.connections ?? defaultConnections)
-        const lanes = yield* makeLanes(url, job, lockOf(database, job), most)
+        const lanes = yield* makeLanes(url, { job, lock: lockOf(database, job), most, session: options })
         /** For what the table holds, beside the load. */
-        const measuring = yield* makeAsk(url, patience)
+        const measuring = yield* makeAsk(url, patience, { silenceMs: measuringSilenceMs })
         const { numbers, row } = yield* lanes.use((lane) =>
           Effect.gen(function* () {
             const session = lane.session()
@@ -178,6 +183,8 @@ const make = (url: Redacted.Redacted) =>
           })
         )
         yield* crashPoint("load.begun")
+        /** Rows of one chunk were in the way of another's: from then on one after another. */
+        let isContended = false
 
         const load: OpenJob["load"] = (columns, chunk, turn, recordRejects) => {
           const isNumbered = auto !== undefined && !columns.some(({ name }) => name === auto.name)
@@ -202,16 +209,22 @@ const make = (url: Redacted.Redacted) =>
           })
           const rollback = (session: MariaDbSession) => Effect.ignore(session.run("ROLLBACK"))
 
+          const sentAhead = Effect.fnUntraced(function* (session: MariaDbSession) {
+            yield* begun(session)
+            // Of two loads that the server numbers the second one only waits, and might come first.
+            if (isNumbered || isContended) yield* turn.after("sent")
+            return yield* writerFor(session).whole(chunk)
+          })
           /** None where anything goes wrong that is to be done again. */
           const ahead = (session: MariaDbSession) =>
             Effect.gen(function* () {
-              const sent = yield* Effect.option(
-                Effect.gen(function* () {
-                  yield* begun(session)
-                  // The server would number the rows of two in turns; and of two loads that it numbers the second only waits.
-                  if (isNumbered) yield* turn.after("sent")
-                  return yield* writerFor(session).whole(chunk)
-                })
+              const sent = yield* sentAhead(session).pipe(
+                Effect.tapError((error) =>
+                  Effect.sync(() => {
+                    isContended ||= errnoOf(error) === lockWaitTimeout || errnoOf(error) === deadlock
+                  })
+                ),
+                Effect.option
               )
               if (Option.isNone(sent) || sent.value === undefined) {
                 yield* rollback(session)
@@ -318,4 +331,5 @@ const make = (url: Redacted.Redacted) =>
     })
   })
 
-export const layer = (url: Redacted.Redacted): Layer.Layer<LoadTarget> => Layer.effect(LoadTarget, make(url))
+export const layer = (url: Redacted.Redacted, options: SessionOptions = {}): Layer.Layer<LoadTarget> =>
+  Layer.effect(LoadTarget, make(url, options))

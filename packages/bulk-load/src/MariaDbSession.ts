@@ -69,7 +69,27 @@ const keepListeners = (socket: Socket) => {
   }
 }
 
-export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSession, LoadError, Scope.Scope> =>
+export interface SessionOptions {
+  /** A server that neither takes nor gives anything for so long is gone. 60 s unless given; a question may be without a limit. */
+  readonly silenceMs?: number | undefined
+}
+
+/** Ends a connection on which nothing has moved; gives what ends the watch. */
+const watch = (socket: Socket, silenceMs: number) => {
+  let moved = -1
+  const timer = setInterval(() => {
+    const now = socket.bytesRead + socket.bytesWritten - socket.writableLength
+    if (now === moved)
+      socket.destroy(Object.assign(new Error(`MariaDB was silent for ${silenceMs / 1000} s`), { code: "ETIMEDOUT" }))
+    moved = now
+  }, silenceMs)
+  return () => clearInterval(timer)
+}
+
+export const openSession = (
+  url: Redacted.Redacted,
+  { silenceMs = 60_000 }: SessionOptions = {}
+): Effect.Effect<MariaDbSession, LoadError, Scope.Scope> =>
   Effect.gen(function* () {
     const connection = yield* Effect.acquireRelease(
       Effect.callback<Driver.Connection, LoadError>((resume) => {
@@ -97,11 +117,14 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
           })
         })
     )
+    const socket = (connection as unknown as { readonly stream: Socket }).stream
     const send = (options: Driver.QueryOptions) =>
       Effect.callback<unknown, LoadError>((resume) => {
-        connection.query(options, (cause: unknown, result: unknown) =>
+        const unwatch = watch(socket, silenceMs)
+        connection.query(options, (cause: unknown, result: unknown) => {
+          unwatch()
           resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed(result))
-        )
+        })
       })
     const outcome = (result: unknown): Outcome => {
       const { affectedRows, warningStatus } = result as Driver.ResultSetHeader
@@ -109,7 +132,7 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
     }
     const run: MariaDbSession["run"] = (sql, values = []) => Effect.map(send({ sql, values: [...values] as never }), outcome)
     for (const statement of session) yield* run(statement)
-    yield* run("SET SESSION innodb_lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600")
+    yield* run("SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600")
     return {
       query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
         Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),
@@ -118,7 +141,7 @@ export const openSession = (url: Redacted.Redacted): Effect.Effect<MariaDbSessio
         Effect.suspend(() => {
           const file = `sluice-${randomUUID()}`
           let isAsked = false
-          const forget = keepListeners((connection as unknown as { readonly stream: Socket }).stream)
+          const forget = keepListeners(socket)
           return Effect.map(
             send({
               sql: statement(file),

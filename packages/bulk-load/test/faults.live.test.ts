@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Database, freshDatabase } from "@sluice/testkit/database"
 import { liveUrl, whenLive } from "@sluice/testkit/live"
+import { proxyOf } from "@sluice/testkit/proxy"
 import { Effect, Redacted } from "effect"
 import mysql from "mysql2/promise"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
@@ -255,6 +256,58 @@ await whenLive(() => {
       const summary = await Effect.runPromise(load(path, database.url, { maxRejects: 1, rejects }))
       assert.deepInclude(summary, { state: "done", rows: 19_999, rejects: 1 })
       assert.strictEqual(readFileSync(rejects, "utf8").trim().split("\n").length, 1)
+    })
+
+    it("the server falls silent in the middle: nobody waits for ever, and it goes on where it was", async () => {
+      const path = csv("silent.csv", "id,name", 60_000, (i) => `${i + 1},n${i}`)
+      const between = await proxyOf(database.url)
+      closing.push(() => void between.close())
+      let silenced = 0
+      const source = await Effect.runPromise(TextSource.fromFile(path, TextSource.formatOf(path)))
+      const summary = await Effect.runPromise(
+        BulkLoader.load(source, {
+          table: "given",
+          job: "silent",
+          chunkRows: 8000,
+          onProgress: ({ rows }) => {
+            if (rows < 20_000 || silenced++ > 0) return
+            between.silence()
+            setTimeout(between.heal, 3000)
+          }
+        }).pipe(Effect.provide(LoadTargetMariaDb.layer(Redacted.make(between.url), { silenceMs: 500 })))
+      )
+      assert.isAbove(silenced, 0)
+      assert.deepInclude(summary, { state: "done", rows: 60_000, loadedRows: 60_000 })
+      assert.deepStrictEqual(await distinct("given"), [60_000, 60_000])
+    })
+
+    it("two chunks under way at once want the same value: the earlier row stays, the later one is refused", async () => {
+      await connection.query("ALTER TABLE given ADD UNIQUE one_name (name)")
+      // The last row of one chunk, and the first one of the next: whichever is stored first, it is not for long that it keeps the other out.
+      const path = csv("twice.csv", "id,name", 40_000, (i) => `${i + 1},n${i === 20_000 ? 19_999 : i}`)
+      const rejects = join(folder, "twice.ndjson")
+      const summary = await Effect.runPromise(
+        load(path, database.url, { table: "given", chunkRows: 16_000, maxRejects: 1, rejects })
+      )
+      assert.deepInclude(summary, { state: "done", rows: 39_999, rejects: 1 })
+      const { line, raw } = JSON.parse(readFileSync(rejects, "utf8"))
+      assert.deepStrictEqual([line, raw], [20_002, "20001,n19999"])
+      const [[kept]] = (await connection.query("SELECT id FROM given WHERE name = 'n19999'")) as unknown as [[{ id: number }]]
+      assert.strictEqual(kept.id, 20_000)
+    })
+
+    it("one chunk too many rejects while the next is under way: what was committed is a beginning of the source", async () => {
+      const path = csv("bad.csv", "id,name", 100_000, (i) => (i === 50_000 ? "x,bad" : `${i + 1},n${i}`))
+      const error = await Effect.runPromise(Effect.flip(load(path, database.url, { table: "given", chunkRows: 5000 })))
+      assert.strictEqual(error._tag, "TooManyRejects")
+      const [[held]] = (await connection.query("SELECT COUNT(*) AS n, MAX(id) AS last FROM given")) as unknown as [
+        [{ n: number; last: number }]
+      ]
+      assert.strictEqual(held.n, held.last)
+      assert.isAtMost(held.n, 50_000)
+      const summary = await Effect.runPromise(load(path, database.url, { table: "given", maxRejects: 1 }))
+      assert.deepInclude(summary, { state: "done", rows: 99_999, rejects: 1, loadedRows: 99_999 - held.n })
+      assert.deepStrictEqual(await distinct("given"), [99_999, 99_999])
     })
 
     it("jobs of one name in two databases are two jobs", async () => {

@@ -21,6 +21,7 @@ await whenLive(() => {
     let connection: mysql.Connection
     const folder = mkdtempSync(join(tmpdir(), "sluice-kills-"))
     const file = join(folder, "people.csv")
+    const given = join(folder, "given.csv")
 
     beforeAll(async () => {
       database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
@@ -29,6 +30,7 @@ await whenLive(() => {
         i === bad[0] ? `n${i},${i}@x,old` : `n${i},${i === bad[1] ? 3 : i}@x,1`
       )
       writeFileSync(file, `name,email,age\n${lines.join("\n")}\n`)
+      writeFileSync(given, `id,name,email,age\n${lines.map((line, i) => `${i + 1},${line}`).join("\n")}\n`)
     })
 
     afterAll(async () => {
@@ -37,8 +39,8 @@ await whenLive(() => {
       rmSync(folder, { recursive: true })
     })
 
-    const run = async (table: string, crashAt?: string) => {
-      const child = spawn(process.execPath, [program, file, table, table, "4000", "2", join(folder, table)], {
+    const run = async (table: string, crashAt?: string, source = file) => {
+      const child = spawn(process.execPath, [program, source, table, table, "4000", "2", join(folder, table)], {
         env: {
           PATH: process.env.PATH,
           SLUICE_MARIADB_URL: database.url,
@@ -81,6 +83,42 @@ await whenLive(() => {
         assert.deepStrictEqual(
           written.map((line) => JSON.parse(line).line),
           bad.map((n) => n + 2)
+        )
+      })
+    }
+
+    // Two chunks are stored at once where the rows bring their ids: whoever is ahead must not be there alone.
+    for (const [i, kills] of [
+      ["load.sent:2"],
+      ["load.sent:4", "load.sent:2"],
+      ["load.recorded:2", "load.recorded:1"],
+      ["load.committed:3", "load.committed:1"]
+    ].entries()) {
+      it(`at ${kills.join(", then ")}, with two connections at once`, async () => {
+        const table = `given_${i}`
+        await connection.query(
+          `CREATE TABLE ${table} (id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL, email VARCHAR(60) NOT NULL, age INTEGER,
+            UNIQUE one_email (email))`
+        )
+        for (const crashAt of kills) {
+          assert.strictEqual((await run(table, crashAt, given)).end, "SIGKILL", `${crashAt} was never reached`)
+          const [[held]] = (await connection.query(`SELECT COUNT(*) AS n, MAX(id) AS last FROM ${table}`)) as unknown as [
+            [{ n: number; last: number | null }]
+          ]
+          const missing = bad.filter((n) => n < (held.last ?? 0)).length
+          assert.strictEqual(
+            held.n,
+            (held.last ?? 0) - missing,
+            "rows of a later chunk were kept without those of an earlier one"
+          )
+        }
+        const last = await run(table, undefined, given)
+        assert.strictEqual(last.end, 0, last.errors)
+        assert.deepInclude(JSON.parse(last.output), { rows: sourceRows - 2, rejects: 2 })
+        const [held] = await connection.query(`SELECT id FROM ${table} ORDER BY id`)
+        assert.deepStrictEqual(
+          (held as Array<{ id: number }>).map(({ id }) => id - 1),
+          Array.from({ length: sourceRows }, (_, n) => n).filter((n) => !bad.includes(n))
         )
       })
     }
