@@ -47,6 +47,7 @@ describe("the console for everybody", () => {
       assert.deepStrictEqual(await barriers(page), [], `new campaign, ${colorScheme}`)
       await page.keyboard.press("Escape")
     }
+    assert.strictEqual(await page.evaluate("getComputedStyle(document.querySelector('.beacon')).animationName"), "none")
     assert.deepStrictEqual(shown.complaints, [])
   })
 

@@ -245,6 +245,23 @@ describe("the console and its server", () => {
     assert.deepStrictEqual(complaints, [])
   })
 
+  it("asks nothing while nobody sees it, and goes on when somebody does", async () => {
+    const { page, sluice } = await open()
+    await page.getByText("There is no campaign yet.").waitFor()
+    let asked = 0
+    page.on("request", () => asked++)
+    const become = (hidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`
+      )
+    await become(true)
+    await create(sluice.url, { id: "new", name: "Made meanwhile" })
+    await page.waitForTimeout(2500)
+    assert.strictEqual(asked, 0)
+    await become(false)
+    await page.getByRole("heading", { name: "Made meanwhile" }).waitFor()
+  })
+
   it("signs out when the server no longer takes the key", async () => {
     const { page, sluice } = await open()
     await signIn(page)

@@ -13,6 +13,9 @@ import "./styles/small.css"
 import { followCampaigns } from "./lib/campaigns.ts"
 import { followOverview } from "./lib/overview.ts"
 
+// A file that misses the place for it would be opened by the browser, and the page with its key be gone.
+for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault())
+
 followCampaigns()
 followOverview()
 render(<App />, document.getElementById("app")!)

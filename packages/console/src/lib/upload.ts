@@ -1,6 +1,7 @@
 /** Sends a file as the body of a load. By XMLHttpRequest, since `fetch` does not tell how much has gone out. */
 import { noAnswer, type Problem, problemOf, refuse } from "./api.ts"
 import { authorization, key } from "./session.ts"
+import { makeStore } from "./store.ts"
 
 const types: Readonly<Record<string, string>> = { csv: "text/csv", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson" }
 
@@ -29,13 +30,7 @@ const queryOf = ({ columns, header, job, maxRejects, table }: LoadRequest) =>
     ...(!header && { header: "false" })
   })
 
-/** Answers the name of the job once the whole file has arrived; undefined where it was stopped on this side. */
-export const upload = (
-  file: File,
-  load: LoadRequest,
-  onSent: (bytes: number) => void,
-  signal: AbortSignal
-): Promise<string | undefined> =>
+const send = (file: File, load: LoadRequest, onSent: (bytes: number) => void, signal: AbortSignal): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
     const kind = kindOf(file)!
     const sent = key.get()
@@ -58,3 +53,28 @@ export const upload = (
     signal.addEventListener("abort", () => request.abort())
     request.send(file)
   })
+
+export interface Transfer {
+  readonly file: File
+  readonly sent: number
+  readonly stop: () => void
+}
+
+/** The one under way, whichever view is looked at meanwhile. */
+export const transfer = makeStore<Transfer | undefined>(undefined)
+
+const stay = (event: BeforeUnloadEvent) => event.preventDefault()
+
+/** Answers the name of the job once the whole file has arrived; undefined where it was stopped on this side. */
+export const upload = async (file: File, load: LoadRequest): Promise<string | undefined> => {
+  const ends = new AbortController()
+  const tell = (sent: number) => transfer.set({ file, sent, stop: () => ends.abort() })
+  tell(0)
+  addEventListener("beforeunload", stay)
+  try {
+    return await send(file, load, tell, ends.signal)
+  } finally {
+    removeEventListener("beforeunload", stay)
+    transfer.set(undefined)
+  }
+}

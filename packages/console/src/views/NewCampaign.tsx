@@ -17,6 +17,8 @@ const names: ReadonlyArray<Name> = ["id", "name", "stock", "ratePerSecond", "ope
 const limits = { stock: 100_000_000, ratePerSecond: 1_000_000, maxWaiting: 1_000_000_000 }
 const idPattern = /^[A-Za-z0-9_][A-Za-z0-9._~@:+=-]{0,63}$/
 
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+
 const instant = (local: string) => new Date(local).toISOString()
 
 export const NewCampaign = ({ onClose }: { readonly onClose: () => void }) => {
@@ -106,8 +108,8 @@ export const NewCampaign = ({ onClose }: { readonly onClose: () => void }) => {
         <details>
           <summary>{t.common.options}</summary>
           <div class="grid">
-            {field("opensAt", words.opensAt, "datetime-local", true)}
-            {field("closesAt", words.closesAt, "datetime-local", true)}
+            {field("opensAt", words.opensAt, "datetime-local", true, timeZone)}
+            {field("closesAt", words.closesAt, "datetime-local", true, timeZone)}
             {field("maxWaiting", words.maxWaiting, "number", true)}
           </div>
         </details>

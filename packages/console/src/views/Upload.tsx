@@ -1,8 +1,9 @@
 /** A file on its way into a table: dropped or chosen, then sent with its progress. */
-import { useRef, useState } from "preact/hooks"
+import { useState } from "preact/hooks"
 import { useWords } from "../i18n/useWords.ts"
+import { useStore } from "../lib/store.ts"
 import { say } from "../lib/toasts.ts"
-import { kindOf, type LoadRequest, upload } from "../lib/upload.ts"
+import { kindOf, type LoadRequest, transfer, upload } from "../lib/upload.ts"
 import { useAction } from "../lib/useAsync.ts"
 import { Confirm } from "../parts/Confirm.tsx"
 import { Field, focusFirstInvalid, textOf } from "../parts/Field.tsx"
@@ -63,13 +64,10 @@ export const Upload = () => {
   const [file, setFile] = useState<File>()
   const [wrong, setWrong] = useState<Wrong>({})
   const [asked, setAsked] = useState<LoadRequest>()
-  const [sent, setSent] = useState(0)
-  const stop = useRef<AbortController>(undefined)
+  const current = useStore(transfer)
 
-  const { isBusy, problem, setProblem, start } = useAction(async (load: LoadRequest) => {
-    stop.current = new AbortController()
-    setSent(0)
-    const job = await upload(file!, load, setSent, stop.current.signal)
+  const { problem, setProblem, start } = useAction(async (load: LoadRequest) => {
+    const job = await upload(file!, load)
     if (job === undefined) return
     say(words.arrived(job))
     setFile(undefined)
@@ -107,7 +105,7 @@ export const Upload = () => {
         onInput={() => setProblem(undefined)}
         onSubmit={(event) => {
           event.preventDefault()
-          if (!isBusy) check(event.currentTarget)
+          if (current === undefined) check(event.currentTarget)
         }}
       >
         <DropZone
@@ -137,18 +135,22 @@ export const Upload = () => {
           <span>{words.header}</span>
         </label>
         <ProblemText problem={problem} known={["table", "job", "maxRejects", "columns"]} />
-        {isBusy && file && (
+        {current && (
           <>
-            <Progress label={t.common.of(size(sent), size(file.size))} value={sent} max={file.size} />
+            <Progress
+              label={`${current.file.name}: ${t.common.of(size(current.sent), size(current.file.size))}`}
+              value={current.sent}
+              max={current.file.size}
+            />
             <div class="buttons start">
-              <button type="button" class="small" onClick={() => stop.current?.abort()}>
+              <button type="button" class="small" onClick={current.stop}>
                 {t.common.cancel}
               </button>
             </div>
           </>
         )}
         <div class="buttons">
-          <button type="submit" class="primary" aria-disabled={isBusy}>
+          <button type="submit" class="primary" aria-disabled={current !== undefined}>
             {words.start}
           </button>
         </div>
