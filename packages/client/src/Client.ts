@@ -5,35 +5,13 @@
  * the server asked for. Placing an order is one of them, by its idempotency key; paying, shipping, cancelling and making a campaign are
  * not, and say so when the answer got lost.
  */
+import { makeAdmin } from "./admin.ts"
+import type { CallOptions, Calls } from "./calls.ts"
 import { eventsOf } from "./EventStream.ts"
-import { type Body, type Call, type Connection, jsonOf, makeSend, pathOf } from "./Http.ts"
+import { type Call, type Connection, jsonOf, makeSend, pathOf } from "./Http.ts"
 import { makePatience, sleep } from "./Patience.ts"
 import { isPassing } from "./SluiceError.ts"
-import type {
-  Campaign,
-  CampaignPatch,
-  ChangedOrder,
-  Coupon,
-  Customer,
-  CustomerProfile,
-  DeadLetterList,
-  DeadLetterTopic,
-  Lag,
-  Load,
-  LoadReject,
-  NewCampaign,
-  NewOrder,
-  Order,
-  OrderPage,
-  OrderState,
-  PlacedOrder,
-  Product,
-  ProductData,
-  ReconcileReport,
-  ReplayReport,
-  Ticket,
-  VerifyReport
-} from "./types.ts"
+import type { Campaign, ChangedOrder, Coupon, NewOrder, Order, OrderPage, OrderState, PlacedOrder, Ticket } from "./types.ts"
 
 export interface ClientOptions extends Connection {
   /** How often a call that may be repeated is asked in all (5). */
@@ -42,26 +20,10 @@ export interface ClientOptions extends Connection {
   readonly timeoutMs?: number
 }
 
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined
-}
-
 export interface PageOptions extends CallOptions {
   readonly state?: OrderState
   /** Orders of one page, 1 to 100 (20). */
   readonly limit?: number
-}
-
-export interface UploadOptions extends CallOptions {
-  readonly table: string
-  readonly job?: string
-  readonly format: "csv" | "ndjson"
-  readonly encoding?: "gzip" | "zstd"
-  readonly columns?: ReadonlyArray<string>
-  readonly header?: boolean
-  readonly delimiter?: string
-  readonly null?: string
-  readonly maxRejects?: number
 }
 
 const finalTickets: ReadonlySet<string> = new Set<Ticket["state"]>(["issued", "sold_out", "left", "closed"])
@@ -77,16 +39,14 @@ export const makeClient = (options: ClientOptions) => {
   const { attempts = 5, timeoutMs = 30_000 } = options
   const send = makeSend(options)
 
-  /** One that is asked once. */
-  const once = async <A>(call: Call): Promise<A> => jsonOf<A>(await send({ timeoutMs, ...call }), call.signal)
-  /** One that may be asked again. */
-  const ask = <A>(call: Call): Promise<A> => makePatience({ signal: call.signal, attempts }).ask(() => once<A>(call))
-  const tell = (call: Call): Promise<void> =>
+  const once: Calls["once"] = async <A>(call: Call): Promise<A> => jsonOf<A>(await send({ timeoutMs, ...call }), call.signal)
+  const ask: Calls["ask"] = <A>(call: Call): Promise<A> =>
+    makePatience({ signal: call.signal, attempts }).ask(() => once<A>(call))
+  const tell: Calls["tell"] = (call) =>
     makePatience({ signal: call.signal, attempts }).ask(async () => {
       await (await send({ timeoutMs, ...call })).body?.cancel()
     })
 
-  /** A stream that comes back when it breaks, until `isLast`. */
   async function* watch<A>(
     path: string,
     signal: AbortSignal | undefined,
@@ -184,51 +144,7 @@ export const makeClient = (options: ClientOptions) => {
     },
 
     /** Needs the admin key as `token`. */
-    admin: {
-      createCampaign: (campaign: NewCampaign, { signal }: CallOptions = {}) =>
-        once<Campaign>({ method: "POST", path: "/campaigns", json: campaign, signal }),
-      changeCampaign: (id: string, patch: CampaignPatch, { signal }: CallOptions = {}) =>
-        ask<Campaign>({ method: "PATCH", path: pathOf("campaigns", id), json: patch, signal }),
-      reconcileCampaign: (id: string, { signal }: CallOptions = {}) =>
-        ask<ReconcileReport>({ method: "POST", path: pathOf("campaigns", id, "reconcile"), signal }),
-      putCustomer: (id: string, profile: CustomerProfile, { signal }: CallOptions = {}) =>
-        ask<Customer>({ method: "PUT", path: pathOf("customers", id), json: profile, signal }),
-      putProduct: (id: string, product: ProductData, { signal }: CallOptions = {}) =>
-        ask<Product>({ method: "PUT", path: pathOf("products", id), json: product, signal }),
-      lag: ({ signal }: CallOptions = {}) => ask<Lag>({ path: "/lag", signal }),
-      verifyOrders: ({ signal, ...query }: CallOptions & { readonly sample?: number; readonly repair?: boolean } = {}) =>
-        once<VerifyReport>({ method: "POST", path: "/admin/orders/verify", query, signal, timeoutMs: undefined }),
-      deadLetters: ({ signal, ...query }: CallOptions & { readonly topic?: DeadLetterTopic; readonly limit?: number } = {}) =>
-        ask<DeadLetterList>({ path: "/admin/dead-letters", query, signal }),
-      replayDeadLetters: ({
-        signal,
-        ...query
-      }: CallOptions & { readonly topic?: DeadLetterTopic; readonly limit?: number } = {}) =>
-        once<ReplayReport>({ method: "POST", path: "/admin/dead-letters/replay", query, signal, timeoutMs: undefined }),
-      loads: {
-        list: ({ signal }: CallOptions = {}) => ask<ReadonlyArray<Load>>({ path: "/loads", signal }),
-        get: (job: string, { signal }: CallOptions = {}) => ask<Load>({ path: pathOf("loads", job), signal }),
-        rejects: (job: string, { signal }: CallOptions = {}) =>
-          ask<ReadonlyArray<LoadReject>>({ path: pathOf("loads", job, "rejects"), signal }),
-        watch: (job: string, { signal }: CallOptions = {}) =>
-          watch<Load>(pathOf("loads", job, "events"), signal, ({ state }) => state !== "running"),
-        cancel: (job: string, { signal }: CallOptions = {}) => tell({ method: "DELETE", path: pathOf("loads", job), signal }),
-        /** Asked once: send the same body again under the same job to go on with one that broke off. */
-        upload: (body: Body, { columns, encoding, format, signal, ...query }: UploadOptions) =>
-          once<{ readonly job: string }>({
-            method: "POST",
-            path: "/loads",
-            query: { ...query, columns: columns?.join(",") },
-            headers: {
-              "content-type": format === "csv" ? "text/csv" : "application/x-ndjson",
-              ...(encoding !== undefined && { "content-encoding": encoding })
-            },
-            body,
-            signal,
-            timeoutMs: undefined
-          })
-      }
-    }
+    admin: makeAdmin({ ask, once, tell, watch })
   }
 }
 

@@ -2,11 +2,14 @@
  * What goes over the wire, taken from the API's own definition: an endpoint that changes there changes here. Types alone, so a browser
  * loads none of it.
  */
+import type { Audit } from "@sluice/app/http/groups/audit"
+import type { CrowdGroup } from "@sluice/app/http/groups/crowds"
 import type { LagOfConsumers } from "@sluice/app/http/groups/lag"
 import type { LoadGroup } from "@sluice/app/http/groups/loads"
 import type { OrderReading } from "@sluice/app/http/groups/order-reads"
 import type { OrderWrites } from "@sluice/app/http/groups/orders"
 import type { OrderAdministration } from "@sluice/app/http/groups/orders-admin"
+import type { OverviewGroup } from "@sluice/app/http/groups/overview"
 import type { ShopAdministration } from "@sluice/app/http/groups/shop-admin"
 
 export type { Code, FieldError } from "@sluice/app/http/Problems"
@@ -41,3 +44,7 @@ export type VerifyReport = Answer<"verify", typeof OrderAdministration>
 export type Lag = Answer<"report", typeof LagOfConsumers>
 export type Load = Answer<"get", typeof LoadGroup>
 export type LoadReject = Answer<"rejects", typeof LoadGroup>[number]
+export type OrderViewGenerations = Answer<"generations", typeof OrderAdministration>
+export type AuditPage = Answer<"list", typeof Audit>
+export type Crowd = Answer<"get", typeof CrowdGroup>
+export type Overview = Answer<"get", typeof OverviewGroup>

@@ -32,7 +32,7 @@ describe("the client", () => {
     })
     const { admin, orders } = makeClient({ baseUrl: server.url })
     assert.instanceOf(await orders.pay("o1").catch((error) => error), SluiceUnreachable)
-    const busy = await admin.createCampaign({ id: "a", name: "a", stock: 1, ratePerSecond: 1 }).catch((error) => error)
+    const busy = await admin.campaigns.create({ id: "a", name: "a", stock: 1, ratePerSecond: 1 }).catch((error) => error)
     assert.isTrue(SluiceProblem.is(busy, "unavailable"))
     assert.strictEqual(busy.retryAfterMs, 7000)
     assert.lengthOf(server.asked, 2)

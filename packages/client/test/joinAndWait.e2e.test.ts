@@ -27,7 +27,7 @@ afterAll(() => {
 
 const admin = () => makeClient({ baseUrl: sluice.url, token: adminKey }).admin
 const campaign = (id: string, stock: number) => ({ id, name: id, stock, ratePerSecond: 500, paused: true })
-const open = (id: string) => admin().changeCampaign(id, { paused: false })
+const open = (id: string) => admin().campaigns.change(id, { paused: false })
 
 /** As `localStorage`, and what was told on the way. */
 const user = (campaignId: string, userId: string, kept = new Map<string, string>()) => {
@@ -54,7 +54,7 @@ const user = (campaignId: string, userId: string, kept = new Map<string, string>
 
 describe("joinAndWait against a server", () => {
   it("follows a place to the coupon, told each change once", async () => {
-    await admin().createCampaign(campaign("sale", 3))
+    await admin().campaigns.create(campaign("sale", 3))
     await join([sluice.url], "sale", 2)
     const me = user("sale", "me")
     const waiting = me.wait()
@@ -69,7 +69,7 @@ describe("joinAndWait against a server", () => {
   })
 
   it("survives a kill -9 of the server under way, and has the place it had", async () => {
-    await admin().createCampaign(campaign("sale", 3))
+    await admin().campaigns.create(campaign("sale", 3))
     await join([sluice.url], "sale", 2)
     const me = user("sale", "me")
     const waiting = me.wait()
@@ -86,7 +86,7 @@ describe("joinAndWait against a server", () => {
   })
 
   it("an abort ends the waiting with its reason, and a second call takes the old place back", async () => {
-    await admin().createCampaign(campaign("sale", 1))
+    await admin().campaigns.create(campaign("sale", 1))
     const me = user("sale", "me")
     const stop = new AbortController()
     const waiting = me.wait(stop.signal)
@@ -112,8 +112,8 @@ describe("joinAndWait against a server", () => {
   })
 
   it("a forged ticket, and one of somebody else's campaign, are thrown away: the user's own place counts", async () => {
-    await admin().createCampaign(campaign("sale", 2))
-    await admin().createCampaign(campaign("other", 2))
+    await admin().campaigns.create(campaign("sale", 2))
+    await admin().campaigns.create(campaign("other", 2))
     const first = await makeClient({ baseUrl: sluice.url }).tickets.join("sale", "me")
     await join([sluice.url], "sale", 2)
     const foreign = await makeClient({ baseUrl: sluice.url }).tickets.join("other", "me")
@@ -132,7 +132,7 @@ describe("joinAndWait against a server", () => {
   })
 
   it("ends with sold_out for who waits and for who comes later, closed, left", async () => {
-    await admin().createCampaign(campaign("sale", 2))
+    await admin().campaigns.create(campaign("sale", 2))
     await join([sluice.url], "sale", 2)
     const me = user("sale", "me")
     const waiting = me.wait()
@@ -142,7 +142,7 @@ describe("joinAndWait against a server", () => {
     assert.deepStrictEqual(await user("sale", "later").wait(), { state: "sold_out" })
 
     const { tickets } = makeClient({ baseUrl: sluice.url })
-    await admin().createCampaign(campaign("leaving", 2))
+    await admin().campaigns.create(campaign("leaving", 2))
     const leaver = user("leaving", "me")
     const leaving = leaver.wait()
     await leaver.waits()
@@ -150,11 +150,11 @@ describe("joinAndWait against a server", () => {
     assert.deepStrictEqual(await leaving, { state: "left" })
     assert.strictEqual(leaver.kept.size, 0)
 
-    await admin().createCampaign(campaign("closing", 2))
+    await admin().campaigns.create(campaign("closing", 2))
     const waiter = user("closing", "me")
     const closing = waiter.wait()
     await waiter.waits()
-    await admin().changeCampaign("closing", { closesAt: new Date(Date.now() + 500).toISOString() })
+    await admin().campaigns.change("closing", { closesAt: new Date(Date.now() + 500).toISOString() })
     assert.deepStrictEqual(await closing, { state: "closed" })
     assert.deepStrictEqual(await user("closing", "later").wait(), { state: "closed" })
   })
@@ -170,7 +170,7 @@ describe("joinAndWait against a server", () => {
       .catch((error) => error)
     assert.isTrue(SluiceProblem.is(bad, "bad_request"))
     assert.strictEqual(bad.errors[0].path, "userId")
-    await admin().createCampaign({ ...campaign("tomorrow", 1), opensAt: new Date(Date.now() + 86_400_000).toISOString() })
+    await admin().campaigns.create({ ...campaign("tomorrow", 1), opensAt: new Date(Date.now() + 86_400_000).toISOString() })
     assert.isTrue(
       SluiceProblem.is(
         await user("tomorrow", "me")
