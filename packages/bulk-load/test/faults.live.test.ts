@@ -310,6 +310,28 @@ await whenLive(() => {
       assert.deepStrictEqual(await distinct("given"), [99_999, 99_999])
     })
 
+    it("a chunk that somebody else's lock holds up is not overtaken by the one behind it", async () => {
+      const path = csv("held.csv", "id,name", 40_000, (i) => `${i + 1},n${i}`)
+      const other = await mysql.createConnection({ uri: database.url })
+      await other.query("START TRANSACTION")
+      await other.query("INSERT INTO given VALUES (5000, 'mine')")
+      const loading = Effect.runPromise(load(path, database.url, { table: "given", chunkRows: 16_000 }))
+      // Time for the next chunk to be stored, too.
+      const isWaiting = async () => {
+        const [rows] = await connection.query(
+          "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'LOAD DATA%' AND TIME_MS > 1500"
+        )
+        return (rows as Array<unknown>).length > 0
+      }
+      while (!(await isWaiting())) await new Promise((done) => setTimeout(done, 5))
+      const kept = await distinct("given")
+      await other.query("ROLLBACK")
+      await other.end()
+      assert.deepStrictEqual(kept, [4000, 4000])
+      assert.deepInclude(await loading, { state: "done", rows: 40_000 })
+      assert.deepStrictEqual(await distinct("given"), [40_000, 40_000])
+    })
+
     it("jobs of one name in two databases are two jobs", async () => {
       const other = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
       try {
