@@ -126,7 +126,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
     while (true) {
       const stored = yield* read
       const state = yield* change(stored)
-      if (yield* Effect.uninterruptible(store.swap(stored.revision, state, lease))) return state
+      if (yield* Effect.uninterruptible(store.swap(stored.revision, state, lease))) {
+        return { revision: stored.revision + 1, state, isHeld: lease > 0 } satisfies Stored
+      }
     }
   })
 
@@ -158,7 +160,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const save = Effect.suspend(() => hold((state) => ({ ...state, run })))
 
     const prepare = Effect.gen(function* () {
-      const state = yield* hold((now) => (now.building === null ? { ...now, former: null, run } : now))
+      const { state } = yield* hold((now) => (now.building === null ? { ...now, former: null, run } : now))
       if (state.building !== null) return state.building
       yield* patiently(sweep)
       const building = state.last + 1
@@ -256,40 +258,35 @@ const make = Effect.fnUntraced(function* (options: Options) {
     )
   })
 
-  const now = Clock.currentTimeMillis
-
   return RebuildOrders.of({
     status: Effect.mapError(read, unavailable),
     start: Effect.gen(function* () {
-      const [owner, at] = [`${here}:${randomUUID()}`, yield* now]
-      const state = yield* edit(
+      const [owner, at] = [`${here}:${randomUUID()}`, yield* Clock.currentTimeMillis]
+      const begun = yield* edit(
         (stored) => Effect.map(whileFree(stored), (state) => ({ ...state, run: runOf(state, owner, at) })),
         leaseMs
       )
       isRunning = true
       const running = Effect.ensuring(
-        rebuild(state.run!),
+        rebuild(begun.state.run!),
         Effect.sync(() => {
           isRunning = false
         })
       )
       yield* Effect.forkIn(running, scope)
-      return yield* read
+      return begun
     }).pipe(answering),
-    back: Effect.gen(function* () {
-      yield* edit(
-        (stored) =>
-          Effect.flatMap(whileFree(stored), (state) =>
-            state.former === null
-              ? Effect.fail(new RebuildRefused({ reason: "no_former" }))
-              : Effect.succeed({ ...state, live: state.former, former: state.live })
-          ),
-        0
-      )
-      return yield* read
-    }).pipe(answering),
+    back: edit(
+      (stored) =>
+        Effect.flatMap(whileFree(stored), (state) =>
+          state.former === null
+            ? Effect.fail(new RebuildRefused({ reason: "no_former" }))
+            : Effect.succeed({ ...state, live: state.former, former: state.live })
+        ),
+      0
+    ).pipe(answering),
     drop: Effect.gen(function* () {
-      yield* edit(
+      const dropped = yield* edit(
         (stored) =>
           Effect.map(whileFree(stored), (state) => ({
             ...state,
@@ -303,7 +300,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
         Effect.catch(() => Effect.logWarning("a former order view could not be dropped; the next rebuild drops it"))
       )
       yield* Effect.forkIn(sweeping, scope)
-      return yield* read
+      return dropped
     }).pipe(answering)
   })
 })

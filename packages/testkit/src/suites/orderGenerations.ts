@@ -342,6 +342,34 @@ export const orderGenerationsSuite = <R, E>(
     )
 
     test(
+      "an engine that is away for a moment ends no rebuild",
+      Effect.gen(function* () {
+        const one = yield* process
+        yield* placed(60)
+        yield* projected(one)
+        let calls = 0
+        const away = <A>(effect: Effect.Effect<A, OrderViews.OrderViewError>) =>
+          Effect.suspend(() =>
+            ++calls % 3 === 0 ? Effect.fail(new OrderViews.OrderViewError({ refused: false, cause: new Error("away") })) : effect
+          )
+        const faulty: Process["store"] = {
+          ...one.store,
+          swap: (...args) => away(one.store.swap(...args)),
+          view: (generation) => {
+            const found = one.store.view(generation)
+            return { ...found, apply: (events) => away(found.apply(events)), find: (ids) => away(found.find(ids)) }
+          }
+        }
+        const rebuilder = yield* rebuilderOf({ store: faulty })
+        yield* rebuilder.start
+        const { state } = yield* finished(yield* rebuilderOf(one))
+        assert.deepInclude(state, { live: 1, former: 0, building: null })
+        assert.deepInclude(state.run!, { state: "done", copied: 60, differing: 0 })
+        assert.isAbove(calls, 5)
+      })
+    )
+
+    test(
       "with an order that can't be written nothing is switched, and it says so",
       Effect.gen(function* () {
         const one = yield* process
