@@ -161,7 +161,7 @@ export const partitioned = async (setting: Setting): Promise<Case> => {
       name: "ours-one",
       title: "ours, CSV file, one connection",
       expected: whole,
-      programs: () => [oursFile(url, whole.files[0]!, ["--no-verify"])]
+      programs: () => [oursFile(url, whole.files[0]!, ["--no-verify", "--connections", "1"])]
     }
   ]
   const rounds = setting.rounds(3)
