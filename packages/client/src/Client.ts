@@ -9,8 +9,8 @@ import { makeAdmin } from "./admin.ts"
 import type { CallOptions, Calls } from "./calls.ts"
 import { eventsOf } from "./EventStream.ts"
 import { type Call, type Connection, jsonOf, makeSend, pathOf } from "./Http.ts"
-import { makePatience, sleep } from "./Patience.ts"
-import { isPassing } from "./SluiceError.ts"
+import { makePatience, sleep, waitBefore } from "./Patience.ts"
+import { isPassing, SluiceProblem } from "./SluiceError.ts"
 import type { Campaign, ChangedOrder, Coupon, NewOrder, Order, OrderPage, OrderState, PlacedOrder, Ticket } from "./types.ts"
 
 export interface ClientOptions extends Connection {
@@ -52,19 +52,20 @@ export const makeClient = (options: ClientOptions) => {
     signal: AbortSignal | undefined,
     isLast: (event: A) => boolean
   ): AsyncGenerator<A, void, void> {
+    let failures = 0
     for (;;) {
+      let waitMs = Math.random() * 2000
       try {
-        const answer = await makePatience({ signal, attempts }).ask(() =>
-          send({ path, signal, headers: { accept: "text/event-stream" } })
-        )
-        for await (const event of eventsOf<A>(answer, signal)) {
+        for await (const event of eventsOf<A>(send, path, signal)) {
+          failures = 0
           yield event
           if (isLast(event)) return
         }
       } catch (error) {
-        if (!isPassing(error)) throw error
+        if (!isPassing(error) || ++failures >= attempts) throw error
+        waitMs = waitBefore(failures - 1, SluiceProblem.is(error) ? error.retryAfterMs : undefined)
       }
-      await sleep(Math.random() * 2000, signal)
+      await sleep(waitMs, signal)
     }
   }
 

@@ -3,11 +3,11 @@
  *
  * A stream that falls silent for longer than its heartbeats are apart is given up: the other side is gone and nobody said so.
  */
-import { unreachable } from "./Http.ts"
-import { SluiceUnreachable } from "./SluiceError.ts"
+import { type Send, unreachable } from "./Http.ts"
+import { SluiceProblem, SluiceUnreachable } from "./SluiceError.ts"
 
 /** The first event comes at once, unless something on the way holds answers back until they end. */
-const firstWithinMs = 10_000
+const firstMs = 10_000
 /** Sluice sends a comment every 15 s. */
 const silentMs = 45_000
 
@@ -28,24 +28,33 @@ export const parseEvents = (text: string): { readonly data: ReadonlyArray<string
   return { data, rest }
 }
 
-/** The events of one answer, to its end. A break is thrown; an end is an end. */
-export async function* eventsOf<A>(answer: Response, signal: AbortSignal | undefined): AsyncGenerator<A, void, void> {
-  const reader = answer.body!.getReader()
-  const decoder = new TextDecoder()
-  let pending = ""
-  let patienceMs = firstWithinMs
+/** The events of one stream, to its end. A refusal, a break and a silence are thrown; an end is an end. */
+export async function* eventsOf<A>(
+  send: Send,
+  path: string,
+  signal: AbortSignal | undefined,
+  patience = { firstMs, silentMs }
+): AsyncGenerator<A, void, void> {
+  const given = new AbortController()
+  const either = signal === undefined ? given.signal : AbortSignal.any([signal, given.signal])
   try {
+    const headers = { accept: "text/event-stream" }
+    const answer = await within(send({ path, headers, signal: either }), patience.firstMs)
+    const reader = answer.body!.getReader()
+    const decoder = new TextDecoder()
+    let pending = ""
+    let waitMs = patience.firstMs
     for (;;) {
-      const { done, value } = await within(reader.read(), patienceMs)
+      const { done, value } = await within(reader.read(), waitMs)
       if (done) return
       const { data, rest } = parseEvents(pending + decoder.decode(value, { stream: true }))
       pending = rest
-      if (data.length > 0) patienceMs = silentMs
+      if (data.length > 0) waitMs = patience.silentMs
       for (const text of data) yield JSON.parse(text) as A
     }
   } catch (cause) {
-    throw cause instanceof SluiceUnreachable ? cause : unreachable(cause, signal)
+    throw cause instanceof SluiceUnreachable || cause instanceof SluiceProblem ? cause : unreachable(cause, signal)
   } finally {
-    reader.cancel().catch(() => {})
+    given.abort()
   }
 }

@@ -87,8 +87,7 @@ export const joinAndWait = async (options: JoinAndWait): Promise<Outcome> => {
     let last = view
     streamsAt = Date.now() + withoutStreamsMs
     try {
-      const answer = await send({ path: `${tickets}/${ticket}/events`, signal, headers: { accept: "text/event-stream" } })
-      for await (const event of eventsOf<Ticket>(answer, signal)) {
+      for await (const event of eventsOf<Ticket>(send, `${tickets}/${ticket}/events`, signal)) {
         streamsAt = 0
         last = tell(event)
         if (isFinal(last)) return last

@@ -2,9 +2,10 @@ import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { makeClient, SluiceProblem, SluiceUnreachable } from "@sluice/client"
 import { afterEach, assert, describe, it } from "vitest"
-import { parseEvents } from "../src/EventStream.ts"
+import { eventsOf, parseEvents } from "../src/EventStream.ts"
+import { makeSend } from "../src/Http.ts"
 import { waitBefore } from "../src/Patience.ts"
-import { type Answer, cut, json, problem, stub } from "./stub.ts"
+import { type Answer, cut, events, json, problem, stub, waiting } from "./stub.ts"
 
 let server: Awaited<ReturnType<typeof stub>> | undefined
 afterEach(() => server?.close())
@@ -92,6 +93,42 @@ describe("the client", () => {
       [500, 1000, 2000, 15_000]
     )
     assert.strictEqual(waitBefore(0, 60_000, 0), 60_000)
+  })
+
+  it("gives up a stream whose server says nothing, at its beginning or later", async () => {
+    server = await stub({ "GET /never": [() => {}], "GET /once": [events([waiting(1)], false)] })
+    const send = makeSend({ baseUrl: server.url })
+    const told: Array<unknown> = []
+    for (const path of ["/never", "/once"]) {
+      const stream = (async () => {
+        for await (const event of eventsOf(send, path, undefined, { firstMs: 300, silentMs: 100 })) told.push(event)
+      })()
+      assert.instanceOf(await stream.catch((error) => error), SluiceUnreachable)
+    }
+    assert.deepStrictEqual(told, [waiting(1)])
+  })
+
+  it("watches on after a break, and gives up where nobody answers", async () => {
+    const campaign =
+      (state: string): Answer =>
+      (res) =>
+        void res.writeHead(200, { "content-type": "text/event-stream" }).end(`data: {"state":"${state}"}\n\n`)
+    server = await stub({
+      "GET /campaigns/a/events": [campaign("open"), cut, campaign("closed")],
+      "GET /campaigns/b/events": [cut]
+    })
+    const { campaigns } = makeClient({ baseUrl: server.url, attempts: 2 })
+    const states: Array<string> = []
+    for await (const { state } of campaigns.watch("a")) states.push(state)
+    assert.deepStrictEqual(states, ["open", "closed"])
+    assert.instanceOf(
+      await campaigns
+        .watch("b")
+        .next()
+        .catch((error) => error),
+      SluiceUnreachable
+    )
+    assert.lengthOf(server.of("GET /campaigns/b/events"), 2)
   })
 
   it("reads event streams whatever they are cut into", () => {
