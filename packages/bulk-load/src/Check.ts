@@ -32,7 +32,7 @@ const shown = (bytes: Buffer, start: number, end: number): string => {
 }
 
 const integer = (min: bigint, max: bigint): Check => {
-  const isSmall = min >= BigInt(Number.MIN_SAFE_INTEGER) && max <= BigInt(Number.MAX_SAFE_INTEGER)
+  // Of up to 15 digits a double is exact, and so is its comparison with a limit that is rounded to a double.
   const low = Number(min)
   const high = Number(max)
   const notOne = (bytes: Buffer, start: number, end: number) => refuse(`${shown(bytes, start, end)} is not a whole number`)
@@ -50,7 +50,7 @@ const integer = (min: bigint, max: bigint): Check => {
     }
     while (at < end - 1 && bytes[at] === 48) at++
     const digits = end - at
-    if (digits <= 15 && isSmall) {
+    if (digits <= 15) {
       if (isNegative) value = -value
       if (value < low || value > high) return refuse(`${shown(bytes, start, end)} is not within ${min} to ${max}`)
     } else {
