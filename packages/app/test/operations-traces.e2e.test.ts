@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { clusterEnv, isLive } from "@sluice/testkit/live"
@@ -31,7 +31,7 @@ describe.runIf(isLive())("traces over processes and real servers", () => {
   it("run from the gateway over Redis, Kafka and the outbox to the coupon and the order view", async () => {
     sent = await startCollector()
     const collector = sent
-    const [gateway] = await Promise.all([
+    const [gateway, ...others] = await Promise.all([
       start(sent.url, "gateway"),
       start(sent.url, "admission,relay"),
       start(sent.url, "issuer,projector")
@@ -62,5 +62,14 @@ describe.runIf(isLive())("traces over processes and real servers", () => {
     const seen = () => orders.map((order) => ways("Projector.apply", order)).filter((way) => way !== undefined)
     await eventually("orders are traced to their end", async () => seen().length > 0, 30_000)
     assert.deepStrictEqual(seen()[0], ["POST /orders", "Orders.place", "Relay.publish", "Projector.apply"])
+
+    const page = readFileSync(new URL("../../../docs/reference/metrics.md", import.meta.url), "utf8")
+    for (const { url } of [gateway, ...others]) {
+      const text = await (await fetch(`${url}/metrics`)).text()
+      for (const engine of ["mariadb", "redis", "kafka", "mongodb"]) {
+        assert.include(text, `sluice_engine_up{engine="${engine}"} 1`)
+      }
+      for (const [, name] of text.matchAll(/^# TYPE (\S+) /gm)) assert.include(page, `| \`${name}\` |`)
+    }
   })
 })
