@@ -50,18 +50,40 @@ describe("the image", () => {
     assert.match(dockerfile, /^HEALTHCHECK /m)
   })
 
-  it("is given what a server is made of and nothing else", () => {
-    const needed = (name: string, found = new Set<string>()): ReadonlySet<string> => {
-      if (found.has(name)) return found
-      found.add(name)
-      const { dependencies = {} } = JSON.parse(fileAt(`packages/${name}/package.json`))
-      for (const other of Object.keys(dependencies)) if (other.startsWith("@sluice/")) needed(other.slice(8), found)
-      return found
+  const dependenciesOf = (name: string): ReadonlyArray<string> =>
+    Object.keys(JSON.parse(fileAt(`packages/${name}/package.json`)).dependencies ?? {})
+  const needed = (name: string, found = new Set<string>()): ReadonlySet<string> => {
+    if (found.has(name)) return found
+    found.add(name)
+    for (const other of dependenciesOf(name)) if (other.startsWith("@sluice/")) needed(other.slice(8), found)
+    return found
+  }
+  const packages = needed("app")
+  const sourcesOf = (name: string) => readdirSync(join(root, "packages", name, "src"), { recursive: true, encoding: "utf8" })
+
+  it("installs all that is imported: nothing is found only because tests brought it", () => {
+    const imports = /\bfrom "([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/g
+    const seen = new Set<string>()
+    for (const name of packages) {
+      const installed = new Set([...dependenciesOf(name), `@sluice/${name}`])
+      for (const file of sourcesOf(name).filter((path) => path.endsWith(".ts"))) {
+        const text = fileAt(`packages/${name}/src/${file}`)
+        for (const [, fixed, loaded] of text.matchAll(imports)) {
+          const imported = fixed ?? loaded!
+          if (imported.startsWith("node:")) continue
+          seen.add(imported)
+          const of = imported.startsWith("@") ? imported.split("/").slice(0, 2).join("/") : imported.split("/")[0]!
+          assert.isTrue(installed.has(of), `${name}/src/${file} imports ${of}`)
+        }
+      }
     }
-    const packages = needed("app")
+    assert.isTrue(["effect", "jose", "ioredis", "mysql2"].every((name) => seen.has(name)))
+  })
+
+  it("is given what a server is made of and nothing else", () => {
     for (const name of packages) {
       assert.isTrue(isSent(`packages/${name}/package.json`), name)
-      for (const file of readdirSync(join(root, "packages", name, "src"), { recursive: true, encoding: "utf8" })) {
+      for (const file of sourcesOf(name)) {
         assert.isTrue(isSent(`packages/${name}/src/${file}`), file)
       }
       assert.isFalse(isSent(`packages/${name}/test/x.test.ts`))
