@@ -5,7 +5,6 @@
  */
 
 import { spawn } from "node:child_process"
-import { enableCompileCache } from "node:module"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
@@ -13,9 +12,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 const node = path("../../../node_modules/.bin/node")
 
 if (process.versions.node.startsWith("24.")) {
-  // As src/main.ts does, which would have to be compiled itself first.
-  enableCompileCache(path("../../../node_modules/.cache/sluice"))
-  await import("../src/cli.ts")
+  await import("./start.mjs")
 } else {
   const child = spawn(node, [path("../src/main.ts"), ...process.argv.slice(2)], { stdio: "inherit" })
   // Whoever sends a signal to this process means the command. Ctrl-C of a terminal goes to both, and is to arrive there once.
