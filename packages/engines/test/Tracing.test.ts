@@ -58,7 +58,7 @@ describe("work for many", () => {
       assert.strictEqual(parentOf(inside!), first)
       assert.deepStrictEqual(
         second!.links.map(({ span }) => span),
-        [first]
+        [first!]
       )
       assert.deepStrictEqual(sentOn, [undefined, traceparentOf(first!), undefined, traceparentOf(second!)])
       for (const { status } of spans) assert.strictEqual(status._tag, "Ended")
