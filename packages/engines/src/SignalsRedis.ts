@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 import { Redis } from "./Redis.ts"
 import { gathered, Signals } from "./Signals.ts"
 
-const everyMs = 5
+const everyMs = 10
 /** With more words at once others would wait for Redis. */
 const maxWords = 2000
 

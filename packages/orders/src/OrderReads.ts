@@ -39,8 +39,8 @@ export class OrderReads extends Context.Service<
 >()("sluice/OrderReads") {}
 
 const maxBatch = 500
-const firstPauseMs = 10
-const longestPauseMs = 50
+/** Only for who was not woken. */
+const [firstPauseMs, longestPauseMs] = [30, 100]
 
 const unavailable = (_?: OrderViewError) => new Unavailable({ engine: "order-view", retryAfterSeconds: 1 })
 const away = Effect.mapError(unavailable)

@@ -65,8 +65,9 @@ const makeIndexes = (orders: Collection<OrderDocument>) =>
   ])
 
 const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof namesOf>): View => {
-  const orders = (db: Db): Collection<OrderDocument> => db.collection(names.orders)
-  const profiles = (db: Db): Collection<ProfileDocument> => db.collection(names.profiles)
+  let [orderCollection, profileCollection]: [Collection<OrderDocument>?, Collection<ProfileDocument>?] = []
+  const orders = (db: Db) => (orderCollection ??= db.collection(names.orders))
+  const profiles = (db: Db) => (profileCollection ??= db.collection(names.profiles))
 
   let isIndexed = false
   const indexed = async (db: Db) => {

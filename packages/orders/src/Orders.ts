@@ -88,7 +88,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const read = makeOrdersRead(sql)
   const convoy = yield* Convoy.make({
     run: makePlaceAll(sql, outbox),
-    lanes: options.lanes ?? sql.onDialectOrElse({ mysql: () => 4, orElse: () => 1 }),
+    lanes: options.lanes ?? sql.onDialectOrElse({ mysql: () => 2, orElse: () => 1 }),
     maxBatch: options.maxBatch ?? 64
   })
 
