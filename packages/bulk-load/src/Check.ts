@@ -41,7 +41,8 @@ const integer = (min: bigint, max: bigint): Check => {
     const isNegative = first === 45
     let at = isNegative || first === 43 ? start + 1 : start
     const signEnd = at
-    if (at === end) return notOne(bytes, start, end)
+    // Beyond the end where an empty value stands on the rest of one that began with a sign.
+    if (at >= end) return notOne(bytes, start, end)
     let value = 0
     for (let i = at; i < end; i++) {
       const byte = bytes[i]!

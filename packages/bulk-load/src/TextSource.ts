@@ -4,12 +4,12 @@
 import { createReadStream } from "node:fs"
 import { open, stat } from "node:fs/promises"
 import type { Readable } from "node:stream"
-import { createGunzip, createZstdDecompress } from "node:zlib"
 import type * as Effect from "effect/Effect"
 import type { Block } from "./Block.ts"
 import { type CsvOptions, CsvReader, defaultCsv } from "./CsvReader.ts"
 import { NdjsonReader } from "./NdjsonReader.ts"
 import { attempt, blocksOf, digest, type Place, type Source, SourceError } from "./Source.ts"
+import { type Bytes, type Packing, unpacked } from "./Unpacking.ts"
 
 export interface TextOptions extends Partial<CsvOptions> {
   readonly format: "csv" | "ndjson"
@@ -17,10 +17,8 @@ export interface TextOptions extends Partial<CsvOptions> {
   readonly header?: boolean
   /** Names of the source's columns, in place of the header's or of the first object's keys. */
   readonly columns?: ReadonlyArray<string> | undefined
-  readonly packed?: "gzip" | "zstd" | undefined
+  readonly packed?: Packing | undefined
 }
-
-type Bytes = AsyncIterable<Uint8Array>
 
 /** What stands at the beginning decides on identity and names. */
 const headBytes = 64 * 1024
@@ -31,13 +29,6 @@ export const formatOf = (path: string): Pick<TextOptions, "format" | "packed"> =
   const packed = path.endsWith(".gz") ? "gzip" : path.endsWith(".zst") ? "zstd" : undefined
   const name = path.replace(/\.(gz|zst)$/, "")
   return { format: /\.(ndjson|jsonl|json)$/i.test(name) ? "ndjson" : "csv", packed }
-}
-
-const unpacked = (readable: Readable, packed: TextOptions["packed"]): Bytes => {
-  if (packed === undefined) return readable
-  const unpacker = packed === "gzip" ? createGunzip({ chunkSize: slabBytes }) : createZstdDecompress({ chunkSize: slabBytes })
-  readable.on("error", (error) => unpacker.destroy(error))
-  return readable.pipe(unpacker)
 }
 
 async function* skip(bytes: Bytes, count: number): Bytes {
@@ -206,7 +197,7 @@ async function* readFile(path: string, from: number): Bytes {
 export const fromFile = (path: string, options: TextOptions): Effect.Effect<Source, SourceError> =>
   attempt(path, async () => {
     const { mtimeMs, size } = await stat(path)
-    const packedBytes = () => unpacked(createReadStream(path, { highWaterMark: slabBytes }), options.packed)
+    const packedBytes = () => unpacked(createReadStream(path, { highWaterMark: slabBytes }), options.packed, slabBytes)
     const read =
       options.packed === undefined ? (from: number) => readFile(path, from) : (from: number) => skip(packedBytes(), from)
     const head = await headOf(read(0))
@@ -223,6 +214,6 @@ export const fromFile = (path: string, options: TextOptions): Effect.Effect<Sour
 /** Can be read once: to go on with a job, give the same bytes again from their beginning. */
 export const fromReadable = (name: string, readable: Readable, options: TextOptions): Effect.Effect<Source, SourceError> =>
   attempt(name, async () => {
-    const { all, head } = await withHead(unpacked(readable, options.packed))
+    const { all, head } = await withHead(unpacked(readable, options.packed, slabBytes))
     return make({ name, text: options, head, identity: "stream", size: undefined, read: (from) => skip(all, from) })
   })

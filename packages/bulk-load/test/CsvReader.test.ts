@@ -23,6 +23,17 @@ const parsed = (input: string, delimiter = ","): ReadonlyArray<ReadonlyArray<str
 }
 
 describe("CSV", () => {
+  it("an empty value is no number, whatever stood in its place before", () => {
+    for (const sign of ["+", "-"]) {
+      const { rejects, rows } = read(`1\n${sign}x\n""\n2\n`, [column("n", integer(32), false)])
+      assert.deepStrictEqual(rows, [["1"], ["2"]])
+      assert.deepStrictEqual(
+        rejects.map(({ line }) => line),
+        [2, 3]
+      )
+    }
+  })
+
   it("gives any values back to the letter, wherever the bytes are cut", () => {
     const value = fc.record({ text: hostile, bare: fc.boolean() })
     const row = fc.record({ values: fc.array(value, { minLength: 3, maxLength: 3 }), end: fc.constantFrom("\n", "\r\n") })

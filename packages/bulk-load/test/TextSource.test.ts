@@ -51,6 +51,11 @@ describe("text from files and streams", () => {
     ["a.csv.zst", zstdCompressSync(csv)],
     ["a.ndjson", ndjson],
     ["a.ndjson.gz", gzipSync(ndjson)],
+    ["two.csv.zst", Buffer.concat([zstdCompressSync(csv.subarray(0, 100_000)), zstdCompressSync(csv.subarray(100_000))])],
+    [
+      "many.csv.zst",
+      Buffer.concat(Array.from({ length: 40 }, (_, i) => zstdCompressSync(csv.subarray(i * 20_000, (i + 1) * 20_000))))
+    ],
     ["two.csv.gz", Buffer.concat([gzipSync(csv.subarray(0, 100_000)), gzipSync(csv.subarray(100_000))])]
   ]
 
