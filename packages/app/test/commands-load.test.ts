@@ -102,6 +102,56 @@ describe("sluice load", () => {
     })
   )
 
+  it.live("what the database refused has its values when it is loaded again, however the source wrote them", () =>
+    Effect.gen(function* () {
+      const sources = [
+        ["a.csv", 'id;a;b\n1;x;\n1;nil;"z;"""\n1;"nil";nil\n1;"\\N";ff\n', ["--delimiter", ";", "--null", "nil"]],
+        [
+          "a.ndjson",
+          '{"id":1,"a":"x","b":""}\n{"id":1,"a":null,"b":"z;\\""}\n{"id":1,"a":"nil","b":null}\n{"id":1,"a":"\\\\N","b":"ff"}\n',
+          []
+        ]
+      ] as const
+      for (const [name, text, flags] of sources) {
+        const db = database()
+        db.query("CREATE TABLE u (id INTEGER PRIMARY KEY, a TEXT, b BLOB)")
+        const bad = join(folder, `${name}.rejects`)
+        const input = file(name, text)
+        const first = yield* sluice("u", input, ...flags, "--database", db.path, "--max-rejects", "3", "--rejects", bad)
+        assert.strictEqual(first.code, 0, first.err)
+        db.query("UPDATE u SET id = 100")
+        const lines = readFileSync(bad, "utf8").trim().split("\n")
+        const mended = lines.map((line, i) => line.replace(/"raw":"(\{\\"id\\":\\"|\{\\"id\\":)?1/, `"raw":"$1${i + 2}`))
+        const again = yield* sluice("redrive", file(`${name}.mended`, mended.join("\n")), ...flags, "--database", db.path)
+        assert.strictEqual(again.code, 0, again.err)
+        assert.deepStrictEqual(db.query("SELECT a, CAST(b AS TEXT) AS b FROM u WHERE id < 100 ORDER BY id"), [
+          { a: null, b: 'z;"' },
+          { a: "nil", b: null },
+          { a: "\\N", b: "ff" }
+        ])
+      }
+    })
+  )
+
+  it.live("a raw that is not all of the row is not loaded again as if it were", () =>
+    Effect.gen(function* () {
+      for (const [value, reason] of [
+        [Buffer.from("a\xff,x\n", "latin1"), "not UTF-8"],
+        [Buffer.from(`${"a".repeat(70_000)},x\n`), "cut short"]
+      ] as const) {
+        const db = database()
+        const bad = join(folder, "incomplete.ndjson")
+        rmSync(bad, { force: true })
+        const input = file("incomplete.csv", Buffer.concat([Buffer.from("name,n\n"), value]))
+        const first = yield* sluice("t", input, "--database", db.path, "--max-rejects", "1", "--rejects", bad)
+        assert.strictEqual(first.code, 0, first.err)
+        const again = yield* sluice("redrive", bad, "--database", db.path)
+        assert.strictEqual(again.code, 2)
+        assert.include(again.err, `its raw is ${reason}`)
+      }
+    })
+  )
+
   it.live("stops at one bad row too many with how to go on, and goes on", () =>
     Effect.gen(function* () {
       const db = database()

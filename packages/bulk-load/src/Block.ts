@@ -11,8 +11,10 @@ export interface Reject {
   /** Null where the row as a whole is at fault. */
   readonly column: string | null
   readonly reason: string
-  /** As the source has it, bytes that are not UTF-8 as U+FFFD. */
+  /** As the source has it, bytes that are not UTF-8 as U+FFFD; written anew, to the same values, where the database refused the row. */
   readonly raw: string
+  /** Why `raw` is not all of the row: it can't be loaded as it is. */
+  readonly incomplete?: "cut short" | "not UTF-8"
 }
 
 export interface Block {
@@ -34,4 +36,6 @@ export interface Block {
   /** Sum of the rows' CRC-32 (see `Table.checksum`), an exact double below 2^53. */
   readonly checksum: number
   readonly rejects: ReadonlyArray<Reject>
+  /** What to set aside where the database refuses the row `index`. */
+  readonly refused: (index: number, column: string | null, reason: string) => Reject
 }

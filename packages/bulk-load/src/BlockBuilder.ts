@@ -5,6 +5,7 @@
 import type { Block, Reject } from "./Block.ts"
 import { type Check, checkOf, refusal, slack } from "./Check.ts"
 import { Checksum } from "./Checksum.ts"
+import { type RawForm, rawOf } from "./rawOf.ts"
 import type { Column } from "./Table.ts"
 
 /** Measured: larger blocks load no faster, smaller ones cost more a row. */
@@ -12,6 +13,13 @@ export const rowsPerBlock = 4096
 const bytesPerBlock = 256 * 1024
 /** Of a reject's raw text. */
 const rawLimit = 64 * 1024
+
+const limited = (reject: Reject, isCut = false): Reject => {
+  const { raw } = reject
+  if (raw.length > rawLimit) return { ...reject, raw: `${raw.slice(0, rawLimit)}…`, incomplete: "cut short" }
+  if (isCut) return { ...reject, raw: `${raw}…`, incomplete: "cut short" }
+  return raw.includes("\ufffd") ? { ...reject, incomplete: "not UTF-8" } : reject
+}
 
 const bufferBytes = bytesPerBlock + 64 * 1024
 
@@ -34,6 +42,7 @@ export class BlockBuilder {
   at = 0
   readonly #checks: ReadonlyArray<Check>
   readonly #checksum: Checksum
+  readonly #form: RawForm
   #rows = 0
   #starts = new Uint32Array(rowsPerBlock + 1)
   #lines = new Float64Array(rowsPerBlock)
@@ -45,8 +54,10 @@ export class BlockBuilder {
   /** Of the row: the first thing that is wrong with it. */
   #wrong: { readonly column: string | null; readonly reason: string } | undefined
 
-  constructor(columns: ReadonlyArray<Column>, from: number) {
+  /** `form`: of the rejects' text. */
+  constructor(columns: ReadonlyArray<Column>, from: number, form: RawForm = { format: "ndjson" }) {
     this.columns = columns
+    this.#form = form
     this.#checks = columns.map(checkOf)
     this.#checksum = new Checksum(columns)
     this.#from = from
@@ -114,9 +125,9 @@ export class BlockBuilder {
   }
 
   /** False where the row was bad and has become a reject; `raw` is asked only then. */
-  endRow(line: number, raw: () => string): boolean {
+  endRow(line: number, raw: () => string, isCut = false): boolean {
     if (this.#wrong !== undefined) {
-      this.reject({ line, ...this.#wrong, raw: raw() })
+      this.reject({ line, ...this.#wrong, raw: raw() }, isCut)
       this.at = this.#rowStart
       return false
     }
@@ -127,9 +138,8 @@ export class BlockBuilder {
     return true
   }
 
-  reject(reject: Reject): void {
-    const { raw } = reject
-    this.#rejects.push(raw.length > rawLimit ? { ...reject, raw: `${raw.slice(0, rawLimit)}…` } : reject)
+  reject(reject: Reject, isCut = false): void {
+    this.#rejects.push(limited(reject, isCut))
   }
 
   get isFull(): boolean {
@@ -140,16 +150,24 @@ export class BlockBuilder {
   take(to: number, nextLine: number): Block {
     const starts = this.#starts.slice(0, this.#rows + 1)
     starts[this.#rows] = this.at
+    const bytes = this.bytes.subarray(0, this.at)
+    const lines = this.#lines.slice(0, this.#rows)
+    const columns = this.columns
+    const form = this.#form
     const block: Block = {
-      bytes: this.bytes.subarray(0, this.at),
+      bytes,
       rows: this.#rows,
       starts,
-      lines: this.#lines.slice(0, this.#rows),
+      lines,
       from: this.#from,
       to,
       nextLine,
       checksum: this.#sum,
-      rejects: this.#rejects
+      rejects: this.#rejects,
+      refused: (index, column, reason) => {
+        const raw = rawOf(columns, form, bytes.subarray(starts[index], starts[index + 1]))
+        return limited({ line: lines[index]!, column, reason, raw })
+      }
     }
     this.bytes = newBuffer()
     this.at = 0

@@ -62,7 +62,11 @@ export class CsvReader {
   constructor(columns: ReadonlyArray<Column>, options: CsvOptions, from: { readonly position: number; readonly line: number }) {
     this.#options = options
     this.#kinds = classes(options.delimiter)
-    this.#builder = new BlockBuilder(columns, from.position)
+    this.#builder = new BlockBuilder(columns, from.position, {
+      format: "csv",
+      delimiter: options.delimiter,
+      nullText: options.nullText
+    })
     this.#nullText = Buffer.from(options.nullText)
     this.#emptyIsNull = columns.map(({ nullable, type }) => nullable && type.kind !== "text" && type.kind !== "binary")
     this.#base = from.position
@@ -143,7 +147,8 @@ export class CsvReader {
             ? `longer than ${this.#options.maxRowBytes} bytes`
             : "a quote is never closed"
         )
-        builder.endRow(line, () => this.#raw(at, Math.min(lineEnd, at + 1000)))
+        const shown = Math.min(lineEnd, at + 1000)
+        builder.endRow(line, () => this.#raw(at, shown), shown < lineEnd)
         if (lineEnd === end) {
           this.#skipping = !isLast
           at = end

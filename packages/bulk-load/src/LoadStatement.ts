@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import type { Block, Reject } from "./Block.ts"
 import { Checksum } from "./Checksum.ts"
-import { csvOf } from "./csvOf.ts"
 import type { Chunk, LoadError, Stored } from "./LoadTarget.ts"
 import type { MariaDbSession } from "./MariaDbSession.ts"
 import type { Column } from "./Table.ts"
@@ -101,7 +100,7 @@ export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }
       yield* session.run("ROLLBACK TO SAVEPOINT sluice_part")
       if (to - from === 1) {
         const reason = whole ?? warning?.Message ?? "the database refuses it"
-        return { stored: [], refused: [{ line: block.lines[from]!, column: columnIn(reason), reason, raw: csvOf(part) }] }
+        return { stored: [], refused: [block.refused(from, columnIn(reason), reason)] }
       }
       const middle = from + Math.ceil((to - from) / 2)
       const first = yield* split(block, from, middle)

@@ -9,7 +9,6 @@ import * as Layer from "effect/Layer"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Block, Reject } from "./Block.ts"
 import { Checksum, unescape } from "./Checksum.ts"
-import { csvOf } from "./csvOf.ts"
 import {
   beginChunk,
   beginJob,
@@ -170,11 +169,7 @@ const make = Effect.gen(function* () {
           if (!isRefusal(error)) return yield* loadError(error)
           if (to - from === 1) {
             const reason = error.reason.message ?? "the database refuses it"
-            const raw = csvOf(block.bytes.subarray(block.starts[from], block.starts[to]))
-            return {
-              stored: [],
-              refused: [{ line: block.lines[from]!, column: /: \w+\.(\w+)$/.exec(reason)?.[1] ?? null, reason, raw }]
-            }
+            return { stored: [], refused: [block.refused(from, /: \w+\.(\w+)$/.exec(reason)?.[1] ?? null, reason)] }
           }
           const middle = from + Math.ceil((to - from) / 2)
           const first = yield* store(block, from, middle)

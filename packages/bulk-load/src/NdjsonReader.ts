@@ -1,5 +1,5 @@
 /**
- * NDJSON to blocks: an object a line. Numbers are taken as they are written, so none loses a digit; objects and arrays are for JSON columns.
+ * NDJSON to blocks: an object a line, or an array where the columns are named in an order. Numbers are taken as they are written, so none loses a digit; objects and arrays are for JSON columns.
  *
  * A key that is missing is NULL; one that is no column, or is given twice at any depth, makes the row a reject, as everything does that
  * can't be read or does not fit.
@@ -57,13 +57,21 @@ export class NdjsonReader {
   readonly #builder: BlockBuilder
   readonly #maxRowBytes: number
   readonly #indexes: ReadonlyMap<string, number>
+  readonly #takesArrays: boolean
   #rest: Buffer = Buffer.alloc(0)
   #position: number
   #line: number
   #skipping = false
 
-  /** `names` are the keys of the columns. */
-  constructor(columns: ReadonlyArray<Column>, names: ReadonlyArray<string>, maxRowBytes: number, from: Place) {
+  /** `names` are the keys of the columns; `takesArrays`: they are in the order of an array's values, too. */
+  constructor(
+    columns: ReadonlyArray<Column>,
+    names: ReadonlyArray<string>,
+    maxRowBytes: number,
+    from: Place,
+    takesArrays = false
+  ) {
+    this.#takesArrays = takesArrays
     this.#builder = new BlockBuilder(columns, from.position)
     this.#indexes = new Map(names.map((name, i) => [name, i]))
     this.#maxRowBytes = maxRowBytes
@@ -99,7 +107,7 @@ export class NdjsonReader {
   #tooLong(): void {
     this.#skipping = true
     const raw = this.#rest.toString("utf8", 0, 1000)
-    this.#builder.reject({ line: this.#line, column: null, reason: `longer than ${this.#maxRowBytes} bytes`, raw })
+    this.#builder.reject({ line: this.#line, column: null, reason: `longer than ${this.#maxRowBytes} bytes`, raw }, true)
   }
 
   #row(bytes: Buffer): void {
@@ -109,14 +117,17 @@ export class NdjsonReader {
     builder.beginRow()
     const row = isUtf8(bytes) ? this.#parse(text) : "not valid UTF-8"
     if (typeof row === "string") builder.wrong(null, row)
+    else if (Array.isArray(row)) this.#values(row)
     else this.#fields(row)
     builder.endRow(this.#line, () => text.replace(/\r$/, ""))
   }
 
-  #parse(text: string): Record<string, unknown> | string {
+  #parse(text: string): Record<string, unknown> | Array<unknown> | string {
     try {
       const row = parseExactly(text)
-      return isPlainObject(row) ? row : "not a JSON object"
+      if (this.#takesArrays && Array.isArray(row)) return row
+      if (isPlainObject(row)) return row
+      return Array.isArray(row) ? "an array, and no columns are named for its values" : "not a JSON object"
     } catch (error) {
       return error instanceof RepeatedKey ? "a key is given twice" : "not JSON"
     }
@@ -127,16 +138,24 @@ export class NdjsonReader {
     for (const key of Object.keys(row)) {
       if (!this.#indexes.has(key)) builder.wrong(null, `there is no column for ${JSON.stringify(key)}`)
     }
-    for (const [key, index] of this.#indexes) {
-      const value = Object.hasOwn(row, key) ? row[key] : null
-      const column = builder.columns[index]!
-      if (value === null) builder.value(index, null)
-      else if (column.type.kind === "json") builder.value(index, JSON.stringify(value))
-      else if (exact.isRawJSON(value)) builder.value(index, value.rawJSON)
-      else if (typeof value === "boolean") builder.value(index, value ? "1" : "0")
-      else if (typeof value !== "string") builder.wrong(column.name, "an object or array, and the column is not JSON")
-      else if (!value.isWellFormed()) builder.wrong(column.name, "half of a surrogate pair, which is no character")
-      else builder.value(index, value)
-    }
+    for (const [key, index] of this.#indexes) this.#value(index, Object.hasOwn(row, key) ? row[key] : null)
+  }
+
+  #values(values: ReadonlyArray<unknown>): void {
+    const width = this.#builder.columns.length
+    if (values.length !== width) this.#builder.wrong(null, `${values.length} values where ${width} are expected`)
+    else for (const [index, value] of values.entries()) this.#value(index, value)
+  }
+
+  #value(index: number, value: unknown): void {
+    const builder = this.#builder
+    const column = builder.columns[index]!
+    if (value === null) builder.value(index, null)
+    else if (column.type.kind === "json") builder.value(index, JSON.stringify(value))
+    else if (exact.isRawJSON(value)) builder.value(index, value.rawJSON)
+    else if (typeof value === "boolean") builder.value(index, value ? "1" : "0")
+    else if (typeof value !== "string") builder.wrong(column.name, "an object or array, and the column is not JSON")
+    else if (!value.isWellFormed()) builder.wrong(column.name, "half of a surrogate pair, which is no character")
+    else builder.value(index, value)
   }
 }

@@ -54,6 +54,13 @@ const objectInto = (builder: BlockBuilder, names: ReadonlyArray<string>, row: Re
 const plainly = (_: string, value: unknown) =>
   typeof value === "bigint" ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value
 
+/** For the rejects: an object, so that the text says which value is whose. */
+const objectText = (names: ReadonlyArray<string>, row: Row): string =>
+  JSON.stringify(
+    isList(row) && row.length === names.length ? Object.fromEntries(names.map((name, i) => [name, row[i]])) : row,
+    plainly
+  )
+
 export const fromRows = <E>(rows: Stream.Stream<Row, E>, options: RowOptions): Source => {
   const { columns: names, name = "rows" } = options
   return {
@@ -78,7 +85,7 @@ export const fromRows = <E>(rows: Stream.Stream<Row, E>, options: RowOptions): S
               if (isList(row)) valuesInto(builder, row)
               else objectInto(builder, names, row)
               position++
-              builder.endRow(position, () => JSON.stringify(row, plainly))
+              builder.endRow(position, () => objectText(names, row))
               if (builder.isFull) blocks.push(take())
             }
             return blocks
@@ -168,7 +175,7 @@ const makeGenerated = (generator: Generator, { name, rows, seed }: GeneratorOpti
           throw new SourceError({ message: `${name}: row ${i + 1} can't be made: ${String(cause)}`, cause })
         }
         i++
-        builder.endRow(i, () => JSON.stringify(row(i - 1, random.seek(i - 1)), plainly))
+        builder.endRow(i, () => objectText(generator.columns, row(i - 1, random.seek(i - 1))))
         if (builder.isFull) {
           yield builder.take(i, i + 1)
           // Nothing here waits for anything, so let others have their turn.

@@ -46,6 +46,8 @@ export interface Table {
 
 export class TableError extends Data.TaggedError("TableError")<{ readonly message: string }> {}
 
+const unlimited = Number.MAX_SAFE_INTEGER
+
 const signed = (bits: number): ColumnType => ({
   kind: "integer",
   min: -(2n ** BigInt(bits - 1)),
@@ -102,7 +104,8 @@ const mariaDbType = (row: MariaDbColumn): ColumnType => {
       return {
         kind: "text",
         maxChars: Number(row.CHARACTER_MAXIMUM_LENGTH),
-        maxBytes: Number(row.CHARACTER_OCTET_LENGTH),
+        // Bytes of the column's own character set; what does not fit in any other than Unicode's UTF-8 the server says.
+        maxBytes: /^(utf8|ascii)/.test(row.CHARACTER_SET_NAME ?? "") ? Number(row.CHARACTER_OCTET_LENGTH) : unlimited,
         padded: name === "char"
       }
     case "binary":
@@ -156,8 +159,6 @@ export interface SqliteColumn {
   readonly hidden: number
   readonly isRowId: boolean
 }
-
-const unlimited = Number.MAX_SAFE_INTEGER
 
 /** By the declared type, the way SQLite finds a column's affinity (https://sqlite.org/datatype3.html#determination_of_column_affinity). */
 const sqliteType = (declared: string): ColumnType => {

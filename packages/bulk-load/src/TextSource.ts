@@ -130,6 +130,9 @@ const layout = (
 ): { readonly names: ReadonlyArray<string> | undefined; readonly start: Place } => {
   const from = hasBom(head) ? 3 : 0
   if (options.format === "ndjson") {
+    if (options.columns === undefined && head.toString("utf8", from).trim() === "") {
+      throw new SourceError({ message: "it is empty: there is no object that names the columns" })
+    }
     return { names: options.columns ?? firstKeys(head, from), start: { position: from, line: 1 } }
   }
   if (options.header === false) return { names: options.columns, start: { position: from, line: 1 } }
@@ -163,7 +166,9 @@ const make = (options: {
     blocks: (columns, from) =>
       blocksOf(async function* (): AsyncGenerator<Block> {
         const reader =
-          text.format === "csv" ? new CsvReader(columns, csv, from) : new NdjsonReader(columns, names!, csv.maxRowBytes, from)
+          text.format === "csv"
+            ? new CsvReader(columns, csv, from)
+            : new NdjsonReader(columns, names!, csv.maxRowBytes, from, text.columns !== undefined)
         let failure: unknown
         try {
           for await (const slab of options.read(from.position)) yield* reader.push(slab)

@@ -57,7 +57,9 @@ const cases: ReadonlyArray<Case> = [
     bad: ["abcdef", "éééééé"]
   },
   { type: "CHAR(4)", good: ["", "abcd", "ab", "éééé", "ab  "], bad: ["abcde"] },
-  { type: "VARCHAR(3) CHARACTER SET latin1", good: ["abc", "é"], bad: ["abcd"], onlyInserted: ["語"] },
+  { type: "VARCHAR(3) CHARACTER SET latin1", good: ["abc", "é", "ééé"], bad: ["abcd"], onlyInserted: ["語"] },
+  { type: "TINYTEXT CHARACTER SET latin1", good: ["é".repeat(255)], bad: ["é".repeat(256)] },
+  { type: "VARCHAR(3) CHARACTER SET utf16", good: ["語語語", "💶💶💶"], bad: ["abcd"] },
   { type: "TINYTEXT", good: ["x".repeat(255), "é".repeat(127)], bad: ["x".repeat(256), "é".repeat(128)] },
   { type: "TEXT", good: ["x".repeat(65_535), '"quoted", and more'], bad: ["x".repeat(65_536)] },
   { type: "BINARY(4)", good: [Buffer.from([0, 255, 9, 10]), Buffer.from([1]), ""], bad: ["12345"] },
@@ -104,6 +106,7 @@ const cases: ReadonlyArray<Case> = [
     bad: ["839:00:00", "12:60:00", "12:00:00.5", "noon"]
   },
   { type: "TIME(2)", good: ["12:30:00.25", "12:30:00"], bad: ["12:30:00.255"] },
+  { type: "TIME(6)", good: ["838:59:59.999999", "-838:59:59.999999"], bad: ["839:00:00"] },
   { type: "YEAR", good: ["1901", "2155", "2026", "0000"], bad: ["1900", "2156", "x"] },
   { type: "ENUM('a','it''s','é, ü')", good: ["a", "it's", "é, ü"], bad: ["b", "a,a"] },
   { type: "SET('x','y','z')", good: ["", "x", "z,x", "x,y,z", "y,y"], bad: ["w", "x,w"] },

@@ -30,7 +30,7 @@ describe("a generator from a module", () => {
       assert.deepStrictEqual(lines, [1, 2, 4, 5])
       assert.deepStrictEqual(
         rejects.map(({ column, line, raw }) => ({ column, line, raw })),
-        [{ column: "n", line: 3, raw: "[1000]" }]
+        [{ column: "n", line: 3, raw: '{"n":1000}' }]
       )
     })
   )

@@ -57,6 +57,24 @@ describe("NDJSON", () => {
     ])
   })
 
+  it("takes arrays where the columns are named in an order, and only there", () => {
+    const named = ["id", "t", "d", "j"]
+    const input = Buffer.from('[9007199254740993,"x",null,[1]]\n[1,"y"]\n{"id":2}\n')
+    const outcome = (takesArrays: boolean) => {
+      const reader = new NdjsonReader(columns, named, 1000, { position: 0, line: 1 }, takesArrays)
+      return outcomeOf([...reader.push(input), ...reader.finish()])
+    }
+    assert.deepStrictEqual(outcome(true).rows, [
+      ["9007199254740993", "x", null, "[1]"],
+      ["2", null, null, null]
+    ])
+    assert.deepStrictEqual(
+      outcome(true).rejects.map(({ line, reason }) => [line, reason]),
+      [[2, "2 values where 4 are expected"]]
+    )
+    assert.deepStrictEqual(outcome(false).rows, [["2", null, null, null]])
+  })
+
   it("sets each bad row aside alone", () => {
     const bad = [
       "not json",

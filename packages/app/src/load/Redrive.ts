@@ -1,7 +1,8 @@
 /**
  * Rows that a load had refused, mended by hand in the rejects file, as a source again: `raw` of each line is the row.
  *
- * Rows of one file belong to one job, which says table and columns. Those of an NDJSON source are objects, all others CSV.
+ * Rows of one file belong to one job, which says table and columns. A raw that is a JSON object or array is taken as one, all others are
+ * CSV. One that is marked as incomplete is not loaded: it is not what the source had.
  */
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
@@ -27,9 +28,19 @@ export interface Rejects {
 interface Line {
   readonly job: string
   readonly raw: string
+  readonly incomplete?: string
 }
 
-const kindOf = (raw: string): Kind => (raw.trimStart().startsWith("{") ? "ndjson" : "csv")
+/** What begins like an object is none of CSV, where no quote stands inside a value without quotes; also when it is broken. */
+const kindOf = (raw: string): Kind => {
+  if (/^\s*\{\s*["}]/.test(raw)) return "ndjson"
+  if (!/^\s*\[/.test(raw)) return "csv"
+  try {
+    return Array.isArray(JSON.parse(raw)) ? "ndjson" : "csv"
+  } catch {
+    return "csv"
+  }
+}
 
 async function* linesOf(path: string): AsyncGenerator<Line> {
   let number = 0
@@ -42,6 +53,9 @@ async function* linesOf(path: string): AsyncGenerator<Line> {
     } catch {}
     if (typeof line?.job !== "string" || !isJobName(line.job) || typeof line.raw !== "string") {
       throw new Error(`line ${number} is not a reject: {"job", "line", "column", "reason", "raw"} are expected`)
+    }
+    if (line.incomplete !== undefined) {
+      throw new Error(`line ${number}: its raw is ${line.incomplete}; put the whole row there and take "incomplete" away`)
     }
     yield { job: line.job, raw: line.raw }
   }
