@@ -195,8 +195,18 @@ await whenLive(
           .split("\n")
           .map((text) => JSON.parse(text))
         assert.deepStrictEqual([events[0].event, events.at(-1).event, events.at(-1).state], ["started", "summary", "stopped"])
-        const kept = events.at(-1).rows
-        assert.deepStrictEqual(await query("SELECT COUNT(*) AS n FROM people"), [{ n: kept }])
+        const twice = sluiceLoad(env, [...many, "--limit-rows-per-second", "1000"])
+        await eventually("that it goes on", async () => {
+          const [job] = await query("SELECT state FROM sluice_loads WHERE table_name = 'people'")
+          return job!.state === "running"
+        })
+        twice.child.kill("SIGINT")
+        await eventually("that it heard", async () => /once more to stop at once/.test(twice.said.err))
+        twice.child.kill("SIGINT")
+        assert.strictEqual(await twice.ended, 130, twice.said.err)
+        assert.match(twice.said.err, /stopped at once; to go on: the same command again/)
+        const kept = Number((await query("SELECT COUNT(*) AS n FROM people"))[0]!.n)
+        assert.isAtLeast(kept, events.at(-1).rows)
         const rest = sluiceLoad(env, [...many, "--json"])
         assert.strictEqual(await rest.ended, 0, rest.said.err)
         const summary = JSON.parse(rest.said.out.trim().split("\n").at(-1)!)

@@ -97,8 +97,13 @@ interface Plan {
   readonly unit: "bytes" | "rows"
 }
 
-const resumeLine = (plan: Plan): string =>
-  `to go on: the same command again${plan.source.name === "standard input" ? ` with --job ${plan.job} and the same input from its beginning` : ` (job ${plan.job})`}`
+const resumeLine = ({ job, source }: Plan, error?: BulkLoader.LoadFailure): string => {
+  const more = error?._tag === "TooManyRejects" ? [`--max-rejects above ${error.maxRejects}`] : []
+  const named = source.name === "standard input" ? [`--job ${job}`] : []
+  const given = [...more, ...named].join(" and ")
+  const input = named.length === 0 ? ` (job ${job})` : ", and the same input from its beginning"
+  return `to go on: the same command again${given === "" ? "" : ` with ${given}`}${input}`
+}
 
 interface Input {
   readonly database: Database
@@ -109,12 +114,12 @@ interface Input {
 const isStop = (stop: Stopping) => (error: BulkLoader.LoadFailure) => stop.isRequested() && error._tag === "SourceError"
 
 const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, options }: Input) {
-  const stop = yield* stopping
+  let isBegun = false
+  const stop = yield* stopping(() => (isBegun ? `stopped at once; ${resumeLine(plan)}\n` : ""))
   if (plan.source.name === "standard input") stop.onRequest(() => process.stdin.destroy(new Error("stopped")))
   const { job, source, table } = plan
   let now: Progress.Snapshot = { rows: 0, rejects: 0, position: source.start.position }
   let begun = now
-  let isBegun = false
   const startedAt = performance.now()
   const event = (name: string, fields: object) => (json ? printJson({ event: name, ...fields }) : Effect.void)
   yield* event("started", { job, table, source: source.name, database: database.name, size: source.size ?? null })
@@ -122,8 +127,10 @@ const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, optio
   if (!json) yield* Progress.show(() => ({ begun, now }), { size: source.size, unit: plan.unit })
   const onProgress = ({ position, rejects, rows }: BulkLoader.Report) => {
     now = { rows, rejects, position }
-    if (!isBegun && options.dryRun !== true) begun = now
-    isBegun = true
+    if (!isBegun && options.dryRun !== true) {
+      begun = now
+      isBegun = true
+    }
     if (!json) return
     const seconds = (performance.now() - startedAt) / 1000
     const rowsPerSecond = Math.round((rows - begun.rows) / seconds)
@@ -134,16 +141,19 @@ const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, optio
   }
   return yield* BulkLoader.load(source, { ...options, table, job, onProgress, stopRequested: stop.isRequested }).pipe(
     Effect.catchIf(isStop(stop), () => Effect.succeed(undefined)),
-    Effect.tapError((error) => event("failed", { job, reason: error._tag, message: error.message }))
+    Effect.tapError((error) => event("failed", { job, reason: error._tag, message: error.message })),
+    // Nothing is to be gone on with where this run did not come to begin, unless it only could not reach the database.
+    Effect.tapError((error) =>
+      options.dryRun !== true && (isBegun || (error._tag === "LoadError" && error.isTransient))
+        ? Console.error(resumeLine(plan, error))
+        : Effect.void
+    )
   )
 })
 
 const run = Effect.fnUntraced(function* (plan: Plan, input: Input) {
   const summary = yield* Effect.scoped(perform(plan, input)).pipe(
     Effect.catchTag("TableError", ({ message }) => Effect.fail(new StartError({ message }))),
-    Effect.tapError((error) =>
-      input.options.dryRun === true || error._tag === "StartError" ? Effect.void : Console.error(resumeLine(plan))
-    ),
     Effect.provide(targetOf(input.database))
   )
   if (summary === undefined) {

@@ -2,7 +2,7 @@
  * Rows that a load had refused, mended by hand in the rejects file, as a source again: `raw` of each line is the row.
  *
  * Rows of one file belong to one job, which says table and columns. A raw that is a JSON object or array is taken as one, all others are
- * CSV. One that is marked as incomplete is not loaded: it is not what the source had.
+ * CSV. One that is marked as incomplete and was not mended is not loaded: it is not what the source had.
  */
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
@@ -42,6 +42,10 @@ const kindOf = (raw: string): Kind => {
   }
 }
 
+/** Marked, and not mended since. */
+const isIncomplete = (raw: string, mark: string | undefined): boolean =>
+  mark !== undefined && (mark === "cut short" ? raw.endsWith("…") : raw.includes("\ufffd"))
+
 async function* linesOf(path: string): AsyncGenerator<Line> {
   let number = 0
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -54,8 +58,8 @@ async function* linesOf(path: string): AsyncGenerator<Line> {
     if (typeof line?.job !== "string" || !isJobName(line.job) || typeof line.raw !== "string") {
       throw new Error(`line ${number} is not a reject: {"job", "line", "column", "reason", "raw"} are expected`)
     }
-    if (line.incomplete !== undefined) {
-      throw new Error(`line ${number}: its raw is ${line.incomplete}; put the whole row there and take "incomplete" away`)
+    if (isIncomplete(line.raw, line.incomplete)) {
+      throw new Error(`line ${number}: its raw is ${line.incomplete}; put the whole row there, or take "incomplete" away`)
     }
     yield { job: line.job, raw: line.raw }
   }
