@@ -2,7 +2,8 @@ import { createServer } from "node:net"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { MongoDb } from "@sluice/engines"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Fiber, Layer, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 
 const mongoDb = (url: string) => MongoDb.layer({ url: Redacted.make(url), serverSelectionTimeout: "300 millis" })
 
@@ -29,6 +30,15 @@ describe("MongoDb", () => {
       })
     )
   }
+
+  it.effect("a call that the driver never settles fails all the same", () =>
+    Effect.gen(function* () {
+      const { run } = yield* MongoDb
+      const calling = yield* Effect.forkChild(Effect.flip(run(() => new Promise<never>(() => {}))))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(calling))._tag, "MongoDbError")
+    }).pipe(Effect.provide(mongoDb("mongodb://127.0.0.1:1/sluice")))
+  )
 
   it.live("a URL it can't read is told without what is secret in it", () =>
     Effect.gen(function* () {
