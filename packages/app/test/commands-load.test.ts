@@ -6,6 +6,7 @@ import { stripVTControlCharacters } from "node:util"
 import { gzipSync } from "node:zlib"
 import { NodeServices } from "@effect/platform-node"
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Redrive from "@sluice/bulk-load/Redrive"
 import { Cause, Console, Effect, Exit as Result } from "effect"
 import { Command } from "effect/cli"
 import { TestConsole } from "effect/testing"
@@ -327,7 +328,7 @@ describe("what a load shows", () => {
       name,
       Job.jobOfFile("_t", "x".repeat(300)),
       Job.jobOfStdin("ü", new Date(0)),
-      Job.jobOfRedrive("j".repeat(120), "ab", "ndjson")
+      Redrive.jobOf({ job: "j".repeat(120), digest: "abcdef01", kinds: ["ndjson"] }, "ndjson")
     ]) {
       assert.isTrue(Job.isJobName(made), made)
     }

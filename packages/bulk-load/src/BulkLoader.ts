@@ -12,6 +12,7 @@ import type { Block, Reject } from "./Block.ts"
 import { recycle } from "./BlockBuilder.ts"
 import { type Chunk, type JobStart, type LoadError, LoadTarget, type Progress, type Stored } from "./LoadTarget.ts"
 import { noRejects, openRejects } from "./RejectsFile.ts"
+import { fromRows, type Row, type RowOptions, type Typed } from "./Rows.ts"
 import type { Source, SourceError } from "./Source.ts"
 import { type Column, selectColumns, type Table, TableError } from "./Table.ts"
 import { makeTurns, type Turn } from "./Turns.ts"
@@ -139,7 +140,7 @@ const checkOnly = Effect.fnUntraced(function* (source: Source, columns: Readonly
   return { rows, rejects: refused }
 })
 
-export const load = (source: Source, options: LoadOptions) =>
+const loadSource = (source: Source, options: LoadOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
       const startedAt = performance.now()
@@ -283,5 +284,22 @@ export const load = (source: Source, options: LoadOptions) =>
   )
 
 const pick = ({ firstId, lastId, rejects, rows }: Progress) => ({ firstId, lastId, rejects, rows })
+
+/** A program's own rows; `identity` changes when they do. */
+export interface LoadRowsOptions extends Omit<LoadOptions, "table">, RowOptions {}
+
+type Loading = ReturnType<typeof loadSource>
+
+export function load(source: Source, options: LoadOptions): Loading
+export function load<R extends Typed<R>, E>(table: string, rows: Stream.Stream<R, E>, options: LoadRowsOptions): Loading
+export function load(
+  ...given:
+    | readonly [source: Source, options: LoadOptions]
+    | readonly [table: string, rows: Stream.Stream<object, unknown>, options: LoadRowsOptions]
+): Loading {
+  if (given.length === 2) return loadSource(...given)
+  const [table, rows, options] = given
+  return loadSource(fromRows(rows as Stream.Stream<Row, unknown>, options), { ...options, table })
+}
 
 export type LoadFailure = TooManyRejects | NotEqual | LoadError | TableError | SourceError

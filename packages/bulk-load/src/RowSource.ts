@@ -1,102 +1,22 @@
 /**
- * Rows that are no text: a program's own, as objects or arrays, and those that a generator makes, each a function of its number and the seed.
+ * Rows that a generator makes, each a function of its number and the seed; and a program's own (`fromRows`).
  *
- * Positions are row numbers. A generator goes on at any of them; a stream of rows is given again from its first, and what is in the table
- * is skipped. A row that does not fit becomes a reject; one that can't be made ends the load.
+ * Positions are row numbers, and a generator goes on at any of them. A row that does not fit becomes a reject; one that can't be made ends
+ * the load.
  */
 import { readFile } from "node:fs/promises"
 import { resolve } from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { pathToFileURL } from "node:url"
 import type * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import type { Block } from "./Block.ts"
 import { BlockBuilder } from "./BlockBuilder.ts"
 import { generators } from "./generators.ts"
 import { Random } from "./Random.ts"
-import { attempt, blocksOf, digest, type Source, SourceError, textOf, type Value } from "./Source.ts"
+import { objectText, valuesInto } from "./Rows.ts"
+import { attempt, blocksOf, digest, type Source, SourceError, type Value } from "./Source.ts"
 
-export type Row = Readonly<Record<string, Value>> | ReadonlyArray<Value>
-
-export interface RowOptions {
-  /** For people. */
-  readonly name?: string
-  readonly columns: ReadonlyArray<string>
-  /** How many rows there are, where it is known. */
-  readonly size?: number
-  /** Changes when the rows do; without it, another stream of rows in the same columns is taken for the same. */
-  readonly identity?: string
-}
-
-const isList = (row: Row): row is ReadonlyArray<Value> => Array.isArray(row)
-
-const valueInto = (builder: BlockBuilder, index: number, value: Value): void => {
-  if (typeof value === "string" && !value.isWellFormed()) {
-    builder.wrong(builder.columns[index]!.name, "half of a surrogate pair, which is no character")
-  } else if (value instanceof Date && Number.isNaN(value.getTime())) {
-    builder.wrong(builder.columns[index]!.name, "an invalid Date")
-  } else builder.value(index, textOf(value))
-}
-
-/** The values of one row, one a column. */
-export const valuesInto = (builder: BlockBuilder, values: ReadonlyArray<Value>): void => {
-  const width = builder.columns.length
-  if (values.length !== width) builder.wrong(null, `${values.length} values where ${width} are expected`)
-  else for (let i = 0; i < width; i++) valueInto(builder, i, values[i])
-}
-
-const objectInto = (builder: BlockBuilder, names: ReadonlyArray<string>, row: Readonly<Record<string, Value>>): void => {
-  for (const key of Object.keys(row))
-    if (!names.includes(key)) builder.wrong(null, `there is no column for ${JSON.stringify(key)}`)
-  for (let i = 0; i < names.length; i++) valueInto(builder, i, Object.hasOwn(row, names[i]!) ? row[names[i]!] : null)
-}
-
-const plainly = (_: string, value: unknown) =>
-  typeof value === "bigint" ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value
-
-/** For the rejects: an object, so that the text says which value is whose. */
-const objectText = (names: ReadonlyArray<string>, row: Row): string =>
-  JSON.stringify(
-    isList(row) && row.length === names.length ? Object.fromEntries(names.map((name, i) => [name, row[i]])) : row,
-    plainly
-  )
-
-export const fromRows = <E>(rows: Stream.Stream<Row, E>, options: RowOptions): Source => {
-  const { columns: names, name = "rows" } = options
-  return {
-    name,
-    identity: digest("rows", options.identity ?? "", JSON.stringify(names)),
-    size: options.size,
-    names,
-    start: { position: 0, line: 1 },
-    blocks: (columns, from) =>
-      Stream.suspend(() => {
-        const builder = new BlockBuilder(columns, from.position)
-        let position = from.position
-        const take = () => builder.take(position, position + 1)
-        return rows.pipe(
-          Stream.drop(from.position),
-          Stream.mapError((cause) => new SourceError({ message: `${name}: ${String(cause)}`, cause })),
-          Stream.chunks,
-          Stream.map((some) => {
-            const blocks = []
-            for (const row of some) {
-              builder.beginRow()
-              if (isList(row)) valuesInto(builder, row)
-              else objectInto(builder, names, row)
-              position++
-              builder.endRow(position, () => objectText(names, row))
-              if (builder.isFull) blocks.push(take())
-            }
-            return blocks
-          }),
-          Stream.flatMap(Stream.fromIterable),
-          Stream.concat(Stream.suspend(() => Stream.succeed(take()))),
-          Stream.rechunk(1)
-        )
-      })
-  }
-}
+export { fromRows, type Row, type RowOptions } from "./Rows.ts"
 
 export interface Generator {
   readonly columns: ReadonlyArray<string>

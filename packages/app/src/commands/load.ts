@@ -6,7 +6,7 @@
  */
 import * as BulkLoader from "@sluice/bulk-load/BulkLoader"
 import { LoadTarget } from "@sluice/bulk-load/LoadTarget"
-import type { Source } from "@sluice/bulk-load/Source"
+import type { Source, SourceError } from "@sluice/bulk-load/Source"
 import * as Console from "effect/Console"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -18,7 +18,6 @@ import { type Database, databaseOf } from "../load/Database.ts"
 import * as Job from "../load/Job.ts"
 import * as Progress from "../load/Progress.ts"
 import * as Reading from "../load/Reading.ts"
-import * as Redrive from "../load/Redrive.ts"
 import { summaryText } from "../load/Report.ts"
 import { type Stopping, stopping } from "../load/Stopping.ts"
 import { targetOf } from "../load/Target.ts"
@@ -206,13 +205,15 @@ const planText = Effect.fnUntraced(function* (given: Flags) {
 const planRedrive = Effect.fnUntraced(function* (given: Flags, database: Database) {
   if (Option.isNone(given.file)) return yield* new StartError({ message: "redrive needs the file of the rejects" })
   const file = given.file.value
-  const rejects = yield* Redrive.look(file)
+  const Redrive = yield* Effect.promise(() => import("@sluice/bulk-load/Redrive"))
+  const unusable = ({ message }: SourceError) => new StartError({ message })
+  const rejects = yield* Effect.mapError(Redrive.look(file), unusable)
   const known = yield* LoadTarget.use((target) => target.find(rejects.job)).pipe(Effect.provide(targetOf(database)))
   if (known === undefined) return yield* new StartError({ message: `${database.name} knows no job ${rejects.job}` })
   return yield* Effect.forEach(rejects.kinds, (kind) =>
     Effect.map(
-      Redrive.source(file, kind, known.columns, readingOf(given)),
-      (source): Plan => ({ table: known.table, job: Job.jobOfRedrive(rejects.job, rejects.digest, kind), source, unit: "bytes" })
+      Effect.mapError(Redrive.source(file, kind, known.columns, Reading.marksOf(readingOf(given))), unusable),
+      (source): Plan => ({ table: known.table, job: Redrive.jobOf(rejects, kind), source, unit: "bytes" })
     )
   )
 })

@@ -23,8 +23,5 @@ export const jobOfFile = (table: string, path: string): string => named(table, b
 /** What comes by a pipe has no name of its own. */
 export const jobOfStdin = (table: string, now: Date): string => named(table, "stdin", now.toISOString().replace(/[^0-9T]/g, ""))
 
-export const jobOfRedrive = (job: string, digest: string, kind: string): string =>
-  `${job.slice(0, 90)}:redrive:${digest}${kind === "csv" ? "" : `:${kind}`}`
-
 export const jobOfGenerator = (table: string, generator: string, seed: number, rows: number): string =>
   named(table, basename(generator), `${seed}`, `${rows}`)

@@ -14,6 +14,11 @@ export interface ReadingFlags {
 
 const delimiterOf = (text: string): string => (text === "\\t" || text === "tab" ? "\t" : text)
 
+export const marksOf = ({ delimiter, nullText }: ReadingFlags): Pick<TextSource.TextOptions, "delimiter" | "nullText"> => ({
+  ...(delimiter === undefined ? {} : { delimiter: delimiterOf(delimiter) }),
+  ...(nullText === undefined ? {} : { nullText })
+})
+
 export const textOptions = (flags: ReadingFlags, path: string): TextSource.TextOptions => {
   const known = TextSource.formatOf(path)
   return {
@@ -21,8 +26,7 @@ export const textOptions = (flags: ReadingFlags, path: string): TextSource.TextO
     packed: known.packed,
     header: flags.header,
     ...(flags.columns === undefined ? {} : { columns: flags.columns.split(",").map((name) => name.trim()) }),
-    ...(flags.delimiter === undefined ? {} : { delimiter: delimiterOf(flags.delimiter) }),
-    ...(flags.nullText === undefined ? {} : { nullText: flags.nullText })
+    ...marksOf(flags)
   }
 }
 

@@ -8,13 +8,11 @@ import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { createInterface } from "node:readline"
 import { Readable } from "node:stream"
-import type { Source } from "@sluice/bulk-load/Source"
-import * as TextSource from "@sluice/bulk-load/TextSource"
 import * as Effect from "effect/Effect"
-import { StartError } from "../StartError.ts"
-import { isJobName } from "./Job.ts"
-import type { ReadingFlags } from "./Reading.ts"
-import { textOptions } from "./Reading.ts"
+import { type LoadOptions, load } from "./BulkLoader.ts"
+import { LoadTarget } from "./LoadTarget.ts"
+import { attempt, type Source, SourceError } from "./Source.ts"
+import * as TextSource from "./TextSource.ts"
 
 export type Kind = "csv" | "ndjson"
 
@@ -55,7 +53,7 @@ async function* linesOf(path: string): AsyncGenerator<Line> {
     try {
       line = JSON.parse(text)
     } catch {}
-    if (typeof line?.job !== "string" || !isJobName(line.job) || typeof line.raw !== "string") {
+    if (typeof line?.job !== "string" || typeof line.raw !== "string") {
       throw new Error(`line ${number} is not a reject: {"job", "line", "column", "reason", "raw"} are expected`)
     }
     if (isIncomplete(line.raw, line.incomplete)) {
@@ -65,24 +63,19 @@ async function* linesOf(path: string): AsyncGenerator<Line> {
   }
 }
 
-const unusable = (path: string) => (cause: unknown) => new StartError({ message: `${path}: ${(cause as Error).message}` })
-
-export const look = (path: string): Effect.Effect<Rejects, StartError> =>
-  Effect.tryPromise({
-    try: async () => {
-      const hash = createHash("sha256")
-      const kinds = new Set<Kind>()
-      let job: string | undefined
-      for await (const line of linesOf(path)) {
-        job ??= line.job
-        if (line.job !== job) throw new Error(`it holds rows of two jobs, ${job} and ${line.job}`)
-        kinds.add(kindOf(line.raw))
-        hash.update(line.raw).update("\n")
-      }
-      if (job === undefined) throw new Error("it holds no rejects")
-      return { job, kinds: [...kinds].sort(), digest: hash.digest("hex").slice(0, 8) }
-    },
-    catch: unusable(path)
+export const look = (path: string): Effect.Effect<Rejects, SourceError> =>
+  attempt(path, async () => {
+    const hash = createHash("sha256")
+    const kinds = new Set<Kind>()
+    let job: string | undefined
+    for await (const line of linesOf(path)) {
+      job ??= line.job
+      if (line.job !== job) throw new Error(`it holds rows of two jobs, ${job} and ${line.job}`)
+      kinds.add(kindOf(line.raw))
+      hash.update(line.raw).update("\n")
+    }
+    if (job === undefined) throw new Error("it holds no rejects")
+    return { job, kinds: [...kinds].sort(), digest: hash.digest("hex").slice(0, 8) }
   })
 
 async function* textOf(path: string, kind: Kind): AsyncGenerator<Buffer> {
@@ -91,15 +84,41 @@ async function* textOf(path: string, kind: Kind): AsyncGenerator<Buffer> {
   }
 }
 
+/** As the load had them. */
+export interface RedriveText {
+  readonly delimiter?: string | undefined
+  readonly nullText?: string | undefined
+}
+
 export const source = (
   path: string,
   kind: Kind,
   columns: ReadonlyArray<string>,
-  flags: ReadingFlags
-): Effect.Effect<Source, StartError> =>
+  { delimiter, nullText }: RedriveText
+): Effect.Effect<Source, SourceError> =>
   TextSource.fromReadable(`${path} (${kind})`, Readable.from(textOf(path, kind), { objectMode: false }), {
-    ...textOptions(flags, ""),
     format: kind,
     header: false,
-    columns
-  }).pipe(Effect.mapError(unusable(path)))
+    columns,
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(nullText === undefined ? {} : { nullText })
+  })
+
+/** The mended file is a job of its own, of which each form has one: the same file is loaded once. */
+export const jobOf = ({ digest, job }: Rejects, kind: Kind): string =>
+  `${job.slice(0, 90)}:redrive:${digest}${kind === "csv" ? "" : `:${kind}`}`
+
+/** Loads the rows of a mended rejects file into the table and columns of their job; a summary for each form they are in. */
+export const redrive = Effect.fnUntraced(function* (
+  path: string,
+  options: Omit<LoadOptions, "table" | "job"> & RedriveText = {}
+) {
+  const rejects = yield* look(path)
+  const known = yield* LoadTarget.use((target) => target.find(rejects.job))
+  if (known === undefined) return yield* new SourceError({ message: `there is no job ${rejects.job}` })
+  return yield* Effect.forEach(rejects.kinds, (kind) =>
+    Effect.flatMap(source(path, kind, known.columns, options), (rows) =>
+      load(rows, { ...options, table: known.table, job: jobOf(rejects, kind) })
+    )
+  )
+})
