@@ -92,14 +92,34 @@ const decimal =
 const floatText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 const largestSingle = 3.4028234663852886e38
 
+/** Whole numbers of 64 bits, and up to 15 digits of others: what SQLite's NUMERIC keeps of them. */
+const isKept = (text: string): boolean => {
+  if (/^[+-]?\d+$/.test(text)) return BigInt.asIntN(64, BigInt(text)) === BigInt(text)
+  const digits = text.replace(/[eE].*$/, "").replace(/[+-]|\./g, "")
+  return digits.replace(/^0+/, "").replace(/0+$/, "").length <= 15
+}
+
+/** Comes back as it was written, although SQLite keeps it as a number, if it is one. */
+const staysText = (text: string): boolean =>
+  !/^[ \t\n\r\f\v]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t\n\r\f\v]*$/.test(text) ||
+  (/^(0|-?[1-9]\d*)$/.test(text) ? isKept(text) : text.length <= 17 && text.includes(".") && String(Number(text)) === text)
+
+const numeric =
+  (check: Check): Check =>
+  (bytes, start, end, high) =>
+    end - start > 400 || staysText(bytes.toString("latin1", start, end))
+      ? check(bytes, start, end, high)
+      : refuse(`${shown(bytes, start, end)} would be kept as a number, and written otherwise`)
+
 const float =
-  (single: boolean, unsigned: boolean): Check =>
+  (single: boolean, unsigned: boolean, isExact: boolean): Check =>
   (bytes, start, end) => {
     const text = bytes.toString("latin1", start, end)
     const value = floatText.test(text) ? Number(text) : Number.NaN
     if (Number.isNaN(value)) return refuse(`${shown(bytes, start, end)} is not a number`)
     if (Math.abs(value) > (single ? largestSingle : Number.MAX_VALUE)) return refuse(`${text} is too large`)
     if (unsigned && value < 0) return refuse(`${text} is negative`)
+    if (isExact && !isKept(text)) return refuse(`${text} has more than 15 digits`)
     return end
   }
 
@@ -283,9 +303,11 @@ export const checkOf = ({ type }: Column): Check => {
     case "decimal":
       return decimal(type.precision, type.scale, type.unsigned)
     case "float":
-      return float(type.single, type.unsigned)
-    case "text":
-      return text(type.maxChars, type.maxBytes, type.padded)
+      return float(type.single, type.unsigned, type.isExact === true)
+    case "text": {
+      const check = text(type.maxChars, type.maxBytes, type.padded)
+      return type.numeric === true ? numeric(check) : check
+    }
     case "binary":
       return binary(type.maxBytes, type.fixed)
     case "date":
@@ -303,7 +325,7 @@ export const checkOf = ({ type }: Column): Check => {
     case "bit":
       return integer(0n, 2n ** BigInt(type.bits) - 1n)
     case "json":
-      return json
+      return type.numeric === true ? numeric(json) : json
     case "uuid":
       return uuid
     case "inet":

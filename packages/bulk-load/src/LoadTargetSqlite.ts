@@ -216,19 +216,28 @@ const make = Effect.gen(function* () {
       measure: Effect.fnUntraced(function* (columns, ids) {
         const checksum = new Checksum(columns)
         const isIn = columns.filter(({ type }) => type.kind !== "float" && type.kind !== "inet")
-        const names = isIn.map(({ name }) => quoted(name)).join(", ")
+        // Whole numbers as text: a double holds no more than 53 bits of them.
+        const values = isIn
+          .map(({ name }) => quoted(name))
+          .map((name) => `iif(typeof(${name}) = 'integer', CAST(${name} AS TEXT), ${name})`)
+        const list = values.map((value, i) => `, ${value} AS v${i}`).join("")
         const within = ids === undefined ? "" : `AND rowid BETWEEN ${ids.first} AND ${ids.last}`
+        const [kind] = yield* query<{ wr: number }>("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", [
+          table
+        ])
+        const hasRowId = kind?.wr !== 1
         let rows = 0
         let sum = 0n
-        let after = Number.MIN_SAFE_INTEGER
+        let place: string | undefined
         while (true) {
+          const after = place === undefined ? "" : `AND rowid > ${place}`
           const page = yield* query<Record<string, unknown>>(
-            `SELECT rowid AS sluice_rowid${names === "" ? "" : `, ${names}`} FROM ${quoted(table)} WHERE rowid > ${after} ${within} ORDER BY rowid LIMIT 5000`
+            hasRowId
+              ? `SELECT CAST(rowid AS TEXT) AS place${list} FROM ${quoted(table)} WHERE 1 ${after} ${within} ORDER BY rowid LIMIT 5000`
+              : `SELECT '' AS place${list} FROM ${quoted(table)} LIMIT 5000 OFFSET ${rows}`
           )
-          for (const row of page) {
-            sum += BigInt(checksum.ofText(isIn.map((column) => textOf(column, row[column.name]))))
-          }
-          after = Number(page.at(-1)?.sluice_rowid ?? after)
+          for (const row of page) sum += BigInt(checksum.ofText(isIn.map((column, i) => textOf(column, row[`v${i}`]))))
+          place = page.at(-1)?.place as string | undefined
           rows += page.length
           if (page.length < 5000) return { rows, checksum: sum }
         }

@@ -10,9 +10,16 @@ export type ColumnType =
   /** `min` and `max` are both allowed. */
   | { readonly kind: "integer"; readonly min: bigint; readonly max: bigint }
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number; readonly unsigned: boolean }
-  | { readonly kind: "float"; readonly single: boolean; readonly unsigned: boolean }
-  /** `padded`: trailing spaces do not come back (CHAR). */
-  | { readonly kind: "text"; readonly maxChars: number; readonly maxBytes: number; readonly padded: boolean }
+  /** `isExact`: a value that a double does not hold to its last digit does not fit. */
+  | { readonly kind: "float"; readonly single: boolean; readonly unsigned: boolean; readonly isExact?: boolean }
+  /** `padded`: trailing spaces do not come back (CHAR). `numeric`: what looks like a number is kept as one (NUMERIC affinity of SQLite). */
+  | {
+      readonly kind: "text"
+      readonly maxChars: number
+      readonly maxBytes: number
+      readonly padded: boolean
+      readonly numeric?: boolean
+    }
   /** Shown as HEX. `fixed`: filled up with zeros (BINARY). */
   | { readonly kind: "binary"; readonly maxBytes: number; readonly fixed: boolean }
   | { readonly kind: "date" }
@@ -22,7 +29,7 @@ export type ColumnType =
   | { readonly kind: "enum"; readonly values: ReadonlyArray<string> }
   | { readonly kind: "set"; readonly values: ReadonlyArray<string> }
   | { readonly kind: "bit"; readonly bits: number }
-  | { readonly kind: "json" }
+  | { readonly kind: "json"; readonly numeric?: boolean }
   | { readonly kind: "uuid" }
   | { readonly kind: "inet"; readonly version: 4 | 6 }
   | { readonly kind: "unsupported"; readonly name: string }
@@ -169,10 +176,11 @@ const sqliteType = (declared: string): ColumnType => {
   if (type.includes("INT")) return signed(64)
   if (/CHAR|CLOB|TEXT/.test(type)) return text
   if (type === "" || type.includes("BLOB")) return { kind: "binary", maxBytes: unlimited, fixed: false }
-  if (type === "JSON") return { kind: "json" }
-  if (/DATE|TIME/.test(type)) return text
+  if (/REAL|FLOA|DOUB/.test(type)) return { kind: "float", single: false, unsigned: false }
   // NUMERIC affinity stores what looks like a number as one: 1.50 becomes 1.5.
-  return { kind: "float", single: false, unsigned: false }
+  if (type === "JSON") return { kind: "json", numeric: true }
+  if (/DATE|TIME/.test(type)) return { ...text, numeric: true }
+  return { kind: "float", single: false, unsigned: false, isExact: true }
 }
 
 export const columnOfSqlite = (row: SqliteColumn): Column => ({

@@ -79,6 +79,53 @@ describe("the loader as a library", () => {
     })
   )
 
+  it.live("SQLite keeps whole numbers of 64 bits, and what it would keep as another value is refused", () =>
+    Effect.gen(function* () {
+      const { db, target } = yield* shop(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT, d DECIMAL(10,2), at DATETIME, j JSON)"
+      )
+      const big = 2n ** 63n - 1n
+      const good = [
+        { id: 2n ** 62n, n: big, d: "1.5", at: "2026-11-24 12:00:00", j: "1.5" },
+        { id: 2n ** 62n + 1n, n: -big, d: String(big), at: "20261124", j: "[1.50]" }
+      ]
+      const bad = [
+        { id: 1, n: big + 1n },
+        { id: 2, d: "12345678901234567.89" },
+        { id: 3, at: "007" },
+        { id: 4, j: "1.50" },
+        { id: 5, at: "1e400" }
+      ]
+      const rows = Stream.fromIterable([...good, ...bad])
+      const summary = yield* BulkLoader.load("t", rows, {
+        job: "numbers",
+        maxRejects: 5,
+        columns: ["id", "n", "d", "at", "j"]
+      }).pipe(Effect.provide(target))
+      assert.deepInclude(summary, { state: "done", rows: 2, rejects: 5 })
+      assert.strictEqual(summary.verification.outcome, "equal")
+      assert.deepStrictEqual(
+        db
+          .prepare("SELECT CAST(id AS TEXT) || ' ' || n || ' ' || d || ' ' || at || ' ' || j AS row FROM t ORDER BY id")
+          .all()
+          .map((one) => one.row),
+        [
+          "4611686018427387904 9223372036854775807 1.5 2026-11-24 12:00:00 1.5",
+          "4611686018427387905 -9223372036854775807 9223372036854775807 20261124 [1.50]"
+        ]
+      )
+    })
+  )
+
+  it.live("verifies a table of SQLite that has no row ids", () =>
+    Effect.gen(function* () {
+      const { target } = yield* shop("CREATE TABLE t (a TEXT PRIMARY KEY, b INT) WITHOUT ROWID")
+      const rows = Stream.range(1, 12_000).pipe(Stream.map((b) => ({ a: `a${b}`, b })))
+      const { verification } = yield* BulkLoader.load("t", rows, { job: "bare" }).pipe(Effect.provide(target))
+      assert.deepInclude(verification, { outcome: "equal", rows: 12_000 })
+    })
+  )
+
   it.live("takes arrays in the order of the columns that are named", () =>
     Effect.gen(function* () {
       const { db, target } = yield* shop("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT)")
