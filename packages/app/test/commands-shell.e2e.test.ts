@@ -90,7 +90,8 @@ describe("colours", () => {
   })
 
   it.runIf(isThere("script"))("are on a terminal, and not with NO_COLOR", async () => {
-    const onTerminal = (command: string) => `script -qec '${process.execPath} ${main} ${command}' /dev/null`
+    // Node takes a terminal for one without colours where CI is set.
+    const onTerminal = (command: string) => `env -u CI TERM=xterm script -qec '${process.execPath} ${main} ${command}' /dev/null`
     assert.include((await shell(onTerminal("doctor"))).stdout, `${escape}[32m`)
     for (const command of ["doctor", "load --help", "load --nonsense"]) {
       assert.notInclude((await shell(onTerminal(command), { NO_COLOR: "1" })).stdout, `${escape}[`, command)

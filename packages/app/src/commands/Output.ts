@@ -3,8 +3,9 @@
  * of others stripped of what a terminal would obey.
  */
 import { styleText } from "node:util"
-import { Console, type Effect } from "effect"
-import { CliOutput } from "effect/cli"
+import * as Console from "effect/Console"
+import * as CliOutput from "effect/cli/CliOutput"
+import type * as Effect from "effect/Effect"
 
 type Style = Parameters<typeof styleText>[0]
 
