@@ -132,7 +132,11 @@ export const openSession = (
     }
     const run: MariaDbSession["run"] = (sql, values = []) => Effect.map(send({ sql, values: [...values] as never }), outcome)
     for (const statement of session) yield* run(statement)
-    yield* run("SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600")
+    // A 0 that the source gives for an AUTO_INCREMENT column is a 0, and no wish for a number.
+    yield* run(
+      "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600, " +
+        "sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
+    )
     return {
       query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
         Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),

@@ -81,9 +81,13 @@ export interface MariaDbColumn {
   readonly isJson: boolean
 }
 
-/** `'a','it''s'` as it stands between the brackets of an ENUM or SET. */
+const escapes: Readonly<Record<string, string>> = { "''": "'", "\\n": "\n", "\\r": "\r", "\\0": "\0" }
+
+/** `'a','it''s','back\\slash'` as it stands between the brackets of an ENUM or SET. */
 const quotedList = (text: string): ReadonlyArray<string> =>
-  [...text.matchAll(/'((?:[^']|'')*)'/g)].map(([, value]) => value!.replaceAll("''", "'"))
+  [...text.matchAll(/'((?:[^'\\]|''|\\.)*)'/gs)].map(([, value]) =>
+    value!.replace(/''|\\./gs, (written) => escapes[written] ?? written.slice(1))
+  )
 
 const mariaDbType = (row: MariaDbColumn): ColumnType => {
   const isUnsigned = /\bunsigned\b/.test(row.COLUMN_TYPE)

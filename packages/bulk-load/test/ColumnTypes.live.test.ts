@@ -109,6 +109,11 @@ const cases: ReadonlyArray<Case> = [
   { type: "TIME(6)", good: ["838:59:59.999999", "-838:59:59.999999"], bad: ["839:00:00"] },
   { type: "YEAR", good: ["1901", "2155", "2026", "0000"], bad: ["1900", "2156", "x"] },
   { type: "ENUM('a','it''s','é, ü')", good: ["a", "it's", "é, ü"], bad: ["b", "a,a"] },
+  {
+    type: "ENUM('a\\\\b','l\\nf','c\\rr','q\"','\\\\N','t\tb')",
+    good: ["a\\b", "l\nf", "c\rr", 'q"', "\\N", "t\tb"],
+    bad: ["a", "N", "lnf"]
+  },
   { type: "SET('x','y','z')", good: ["", "x", "z,x", "x,y,z", "y,y"], bad: ["w", "x,w"] },
   { type: "JSON", good: ['{"a": [1, "\\u00e9\\n"]}', "null", "1", '"é"'], bad: ["{", "{'a':1}", ""] },
   {

@@ -228,6 +228,16 @@ await whenLive(() => {
       assert.match(reasons[1].reason, /foreign key/i)
     })
 
+    it("a 0 given for an AUTO_INCREMENT column is stored as a 0", async () => {
+      await connection.query("CREATE TABLE zeros (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(10))")
+      const path = csv("zeros.csv", "id,name", 3, (i) => `${i},n${i}`)
+      const summary = await Effect.runPromise(load(path, database.url, { table: "zeros", job: "zeros" }))
+      assert.deepInclude(summary, { state: "done", rows: 3 })
+      assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 3, leftOut: [] })
+      const [rows] = await connection.query("SELECT id FROM zeros ORDER BY id")
+      assert.deepStrictEqual(rows as unknown, [{ id: 0 }, { id: 1 }, { id: 2 }])
+    })
+
     it("what is not the rows' fault fails the load and makes no rejects", async () => {
       await connection.query("ALTER TABLE people ADD other INTEGER")
       await connection.query(
