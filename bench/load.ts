@@ -16,13 +16,13 @@ import { buildJdbc, installLibraries, mariadbClientVersion, oursKnows } from "./
 import { machine, revision, writeResults } from "./measure/figures.ts"
 import { stackEnv } from "./measure/stack.ts"
 
-const names = ["one", "unique", "partitioned", "peers", "growth"] as const
+const names = ["one", "large", "unique", "partitioned", "peers", "growth"] as const
 type Name = (typeof names)[number]
 
 const help = `npm run bench -- load [options]
 
-  --rows <n>       rows of a run (1000000); three times as many where the table has partitions
-  --rounds <n>     at most so many of each case (5 with one connection, else 3)
+  --rows <n>       rows of a run (1000000); three times as many in "large" and where the table has partitions
+  --rounds <n>     at most so many of each case (5 of "one" and "unique", else 3)
   --cases <list>   ${names.join(",")} (all but growth)
   --long           growth too: 3M, 10M and 30M rows
   --sizes <list>   of growth, in millions (3,10,30)
@@ -123,8 +123,12 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
       say(name)
       measured.push(await work())
     }
-    await measure("one", () => oneConnection(setting, data, false))
-    await measure("unique", () => oneConnection(setting, data, true))
+    await measure("one", () => oneConnection(setting, data, { name: "one", uniqueEmail: false, rounds: 5 }))
+    await measure("large", async () => {
+      const large = await makeData(folder, { rows: 3 * rows })
+      return oneConnection(setting, large, { name: "large", uniqueEmail: false, rounds: 3 })
+    })
+    await measure("unique", () => oneConnection(setting, data, { name: "unique", uniqueEmail: true, rounds: 5 }))
     await measure("partitioned", () => partitioned(setting))
     await measure("peers", () => peers(setting, data))
     const curves = cases.has("growth") && knows.has("--generate") ? await growth(setting, sizes) : undefined

@@ -90,8 +90,16 @@ const inTurn = async (setting: Setting, contenders: ReadonlyArray<Contender>, sh
 const columns = "name, email, age, created_at"
 const client = (title = "mariadb client, LOAD DATA LOCAL") => ({ name: "client", title })
 
-export const oneConnection = async (setting: Setting, data: Data, uniqueEmail: boolean): Promise<Case> => {
-  const { knows, rows, url } = setting
+export interface OneConnection {
+  readonly name: string
+  readonly uniqueEmail: boolean
+  readonly rounds: number
+}
+
+export const oneConnection = async (setting: Setting, data: Data, options: OneConnection): Promise<Case> => {
+  const { knows, url } = setting
+  const { rows } = data
+  const { name, uniqueEmail } = options
   const file = data.files[0]!
   const contenders: Array<Contender> = [
     { ...client(), expected: data, programs: () => [mariadbClient(url, file, columns)] },
@@ -116,9 +124,9 @@ export const oneConnection = async (setting: Setting, data: Data, uniqueEmail: b
       programs: () => [oursGenerator(url, rows, seed, ["--no-verify"])]
     })
   }
-  const rounds = setting.rounds(5)
+  const rounds = setting.rounds(options.rounds)
   return {
-    name: uniqueEmail ? "unique" : "one",
+    name,
     title: `One connection, ${rows.toLocaleString("en")} rows${uniqueEmail ? ", unique index on email" : ""}`,
     reference: "client",
     notes: ["Every value that ours sends is checked against its column first, with or without the verification at the end."],

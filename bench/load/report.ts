@@ -57,6 +57,7 @@ export const thresholds = ({ cases, growth }: Results): ReadonlyArray<Threshold>
   const middle = (values: ReadonlyArray<number> | undefined) => (values === undefined ? undefined : median(values))
   for (const [name, title] of [
     ["one", ""],
+    ["large", ", three times the rows"],
     ["unique", ", unique index on email"]
   ] as const) {
     for (const [way, from] of [
