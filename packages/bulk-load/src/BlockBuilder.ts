@@ -23,29 +23,47 @@ const limited = (reject: Reject, isCut = false): Reject => {
 
 const bufferBytes = bytesPerBlock + 64 * 1024
 
-/** Buffers that were used and are free: a long load needs no more of them than two chunks fill. */
-const free: Array<Buffer> = []
-const mostFree = 256
-
-/** Gives a block's memory back; nobody may look at its bytes afterwards. */
-export const recycle = ({ bytes }: Block): void => {
-  if (bytes.buffer.byteLength === bufferBytes && free.length < mostFree) free.push(Buffer.from(bytes.buffer))
+/** What a block lies in. */
+interface Memory {
+  readonly bytes: Buffer
+  readonly starts: Uint32Array<ArrayBuffer>
+  readonly lines: Float64Array<ArrayBuffer>
 }
 
-const newBuffer = (): Buffer => free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes)
+/** Memory that was used and is free: a long load needs no more of it than the chunks under way fill, and leaves none to the collector. */
+const free: Array<Memory> = []
+const mostFree = 256
+
+const newMemory = (): Memory =>
+  free.pop() ?? {
+    bytes: Buffer.allocUnsafeSlow(bufferBytes),
+    starts: new Uint32Array(rowsPerBlock + 1),
+    lines: new Float64Array(rowsPerBlock)
+  }
+
+/** Gives a block's memory back; nobody may look at it afterwards. */
+export const recycle = ({ bytes, lines, starts }: Block): void => {
+  // A block with a value that was too large for the buffer lies in one of its own.
+  if (bytes.buffer.byteLength !== bufferBytes || free.length >= mostFree) return
+  free.push({
+    bytes: Buffer.from(bytes.buffer as ArrayBuffer),
+    starts: new Uint32Array(starts.buffer as ArrayBuffer),
+    lines: new Float64Array(lines.buffer as ArrayBuffer)
+  })
+}
 
 export class BlockBuilder {
   readonly columns: ReadonlyArray<Column>
   /** What the reader writes to; there is always room for `reserve` more. */
-  bytes: Buffer = newBuffer()
+  bytes: Buffer
   /** Where the next byte goes. */
   at = 0
   readonly #checks: ReadonlyArray<Check>
   readonly #checksum: Checksum
   readonly #form: RawForm
   #rows = 0
-  #starts = new Uint32Array(rowsPerBlock + 1)
-  #lines = new Float64Array(rowsPerBlock)
+  #starts: Uint32Array<ArrayBuffer>
+  #lines: Float64Array<ArrayBuffer>
   #sum = 0
   #rejects: Array<Reject> = []
   #from: number
@@ -56,6 +74,10 @@ export class BlockBuilder {
 
   /** `form`: of the rejects' text. */
   constructor(columns: ReadonlyArray<Column>, from: number, form: RawForm = { format: "ndjson" }) {
+    const { bytes, lines, starts } = newMemory()
+    this.bytes = bytes
+    this.#starts = starts
+    this.#lines = lines
     this.columns = columns
     this.#form = form
     this.#checks = columns.map(checkOf)
@@ -148,10 +170,10 @@ export class BlockBuilder {
 
   /** Everything since the last block; `to` and `nextLine` are of the source. */
   take(to: number, nextLine: number): Block {
-    const starts = this.#starts.slice(0, this.#rows + 1)
+    const starts = this.#starts.subarray(0, this.#rows + 1)
     starts[this.#rows] = this.at
     const bytes = this.bytes.subarray(0, this.at)
-    const lines = this.#lines.slice(0, this.#rows)
+    const lines = this.#lines.subarray(0, this.#rows)
     const columns = this.columns
     const form = this.#form
     const block: Block = {
@@ -169,7 +191,10 @@ export class BlockBuilder {
         return limited({ line: lines[index]!, column, reason, raw })
       }
     }
-    this.bytes = newBuffer()
+    const next = newMemory()
+    this.bytes = next.bytes
+    this.#starts = next.starts
+    this.#lines = next.lines
     this.at = 0
     this.#rows = 0
     this.#sum = 0

@@ -258,6 +258,7 @@ const loadSource = (source: Source, options: LoadOptions) =>
       const nextTurn = makeTurns()
       const loading = source.blocks(columns, from).pipe(
         chunks(before.chunks, chunkRows),
+        Stream.buffer({ capacity: 1 }),
         Stream.takeWhile(() => state === "done"),
         Stream.map((chunk) => [chunk, nextTurn()] as const),
         Stream.mapEffect(store, { concurrency: opened.lanes, unordered: true }),

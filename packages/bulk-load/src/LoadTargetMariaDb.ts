@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 import { checksumSql } from "./Checksum.ts"
 import { type Lane, lockOf, makeLanes } from "./Lanes.ts"
 import { makeAsk } from "./LastingSession.ts"
@@ -41,9 +42,9 @@ import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob } from "
 import type { MariaDbSession, SessionOptions } from "./MariaDbSession.ts"
 import { columnOfMariaDb, type MariaDbColumn, type Table, TableError } from "./Table.ts"
 
-/** Chosen by measurement: from here on larger ones load no faster. */
-const defaultChunkRows = 100_000
-/** More than two find no more to do on the machines that this was measured on. */
+/** Chosen by measurement: from here on larger ones load no faster, and take more memory. */
+const defaultChunkRows = 50_000
+/** More than two loads at once find no more to do on the machines that this was measured on. */
 const defaultConnections = 2
 
 const noSuchTable = 1146
@@ -171,8 +172,12 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
         const { job } = start
         const table = described.name
         const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
-        const most = Math.max(1, start.connections ?? defaultConnections)
+        const connections = Math.max(1, start.connections ?? defaultConnections)
+        const isNumbered = auto !== undefined && !start.columns.includes(auto.name)
+        /** One more than may load at once, so that nobody who has loaded and waits for his turn keeps another from loading. */
+        const most = connections === 1 ? 1 : isNumbered ? 2 : connections + 1
         const lanes = yield* makeLanes(url, { job, lock: lockOf(database, job), most, session: options })
+        const loading = yield* Semaphore.make(connections)
         /** For what the table holds, beside the load. */
         const measuring = yield* makeAsk(url, patience, { silenceMs: measuringSilenceMs })
         const { numbers, row } = yield* lanes.use((lane) =>
@@ -187,7 +192,6 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
         let isContended = false
 
         const load: OpenJob["load"] = (columns, chunk, turn, recordRejects) => {
-          const isNumbered = auto !== undefined && !columns.some(({ name }) => name === auto.name)
           const givesIds = isNumbered && numbers.isContiguous
           const writerFor = (session: MariaDbSession) => makeWriter(session, { table, columns, givesIds })
 
@@ -213,7 +217,7 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
             yield* begun(session)
             // Of two loads that the server numbers the second one only waits, and might come first.
             if (isNumbered || isContended) yield* turn.after("sent")
-            return yield* writerFor(session).whole(chunk)
+            return yield* loading.withPermits(1)(writerFor(session).whole(chunk))
           })
           /** None where anything goes wrong that is to be done again. */
           const ahead = (session: MariaDbSession) =>
@@ -288,7 +292,7 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
 
         return {
           progress: progressOf(row),
-          lanes: numbers.isInTurn || auto === undefined || start.columns.includes(auto.name) ? most : 1,
+          lanes: numbers.isInTurn || !isNumbered ? most : 1,
           load,
           measure: (columns, ids) =>
             measuring((session) =>
