@@ -5,6 +5,7 @@
  * generator by its row number. Its identity says whether it is still the one that a job began with.
  */
 import { createHash } from "node:crypto"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -55,10 +56,18 @@ export const digest = (...parts: ReadonlyArray<string | Uint8Array>): string => 
   return hash.digest("base64url")
 }
 
+/** Between two blocks whoever waits for the event loop has it: what is read already is being sent meanwhile, and must not run dry. */
+async function* withTurns(blocks: AsyncIterable<Block>): AsyncGenerator<Block> {
+  for await (const block of blocks) {
+    yield block
+    await nextTurn()
+  }
+}
+
 /** Blocks of an iteration that only JavaScript's own errors can end; they become the source's. */
 export const blocksOf = (iterate: () => AsyncIterable<Block>): Stream.Stream<Block, SourceError> =>
   Stream.suspend(() =>
-    Stream.fromAsyncIterable(iterate(), (cause) =>
+    Stream.fromAsyncIterable(withTurns(iterate()), (cause) =>
       cause instanceof SourceError ? cause : new SourceError({ message: (cause as Error).message, cause })
     )
   ).pipe(Stream.rechunk(1))
