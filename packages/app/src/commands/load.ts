@@ -72,8 +72,8 @@ const flags = {
   connections: Flag.Int("connections").pipe(
     Flag.withMetavar("n"),
     Flag.withDescription(
-      "Connections to MariaDB (2). Two load at once where the rows bring their ids and the table numbers none itself, or has partitions; " +
-        "else the server lets one load at a time, and the second only hides the commits of the first"
+      "Connections to MariaDB (2). Two load at once where the rows bring their ids and the table has no AUTO_INCREMENT; else the server " +
+        "lets one load at a time, and the second only hides the commits of the first"
     ),
     Flag.withSchema(whole(16)),
     Flag.optional
