@@ -28,14 +28,16 @@ import { checkAnswers, measureReads, measureScans, type ReadOptions } from "./or
 import { markdown, type Price, plots, type Results, readTable, thresholds, thresholdText } from "./orders/report.ts"
 import { startOurs } from "./orders/views.ts"
 
+const defaultOrders = 300_000
+
 const help = `npm run bench -- orders [options]
 
-  --orders <n>       orders of 1 to 3 lines, for a third as many users (300000)
+  --orders <n>       orders of 1 to 3 lines, for a third as many users (300000; another number has its own report)
   --rounds <n>       rounds of each way in turn (3)
   --seconds <n>      of each measurement (4)
   --connections <n>  at full load (64)
   --rate <n>         reads a second at the fixed rate (1000)
-  --quick            20000 orders, one round, 2 s: does everything run?
+  --quick            20000 orders, one round, 2 s, nothing written: does everything run?
   --no-spring        leave the Java programs out
   --no-write         print, and leave bench/results/ as it is
   --json             print the results as JSON`
@@ -110,7 +112,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
   const { values } = parseArgs({ args: [...args], allowNegative: true, options })
   if (values.help) return console.log(help)
   const { quick } = values
-  const orders = whole("orders", values.orders ?? (quick ? "20000" : "300000"))
+  const orders = whole("orders", values.orders ?? (quick ? "20000" : String(defaultOrders)))
   const size: Size = { orders, users: Math.max(1, Math.min(100_000, Math.floor(orders / 3))), items: 10_000 }
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-orders-"))
   const reading: ReadOptions = {
@@ -185,10 +187,13 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
     const held = list.every((threshold) => threshold.held)
     if (values.json) console.log(JSON.stringify({ thresholds: list, ...results }))
     else console.log(`\n${thresholdText(list)}\n\n${readTable(results)}`)
-    if (values.write) {
-      writeResults("orders", markdown(results, list, advice), results)
-      for (const [name, svg] of Object.entries(plots(results))) {
-        writeFileSync(new URL(`results/${name}.svg`, import.meta.url), svg)
+    if (values.write && !quick) {
+      // Another number of orders has a report of its own.
+      const name = size.orders === defaultOrders ? "orders" : `orders-${size.orders}`
+      const plotOf = (plot: string) => plot.replace("orders", name)
+      writeResults(name, markdown(results, list, advice).replace(/\(orders-(\w+)\.svg\)/g, `(${name}-$1.svg)`), results)
+      for (const [plot, svg] of Object.entries(plots(results))) {
+        writeFileSync(new URL(`results/${plotOf(plot)}.svg`, import.meta.url), svg)
       }
     }
     if (!held) process.exitCode = 1
