@@ -18,11 +18,8 @@ export interface Reject {
 }
 
 export interface Block {
-  /**
-   * The good rows as `LOAD DATA` reads them: UTF-8, columns by tab, rows by newline, escaped by backslash, `\N` for NULL; values in the
-   * form in which the table gives them back.
-   */
-  readonly bytes: Uint8Array
+  /** The good rows, one behind the other (see `Fields.ts`); values in the form in which the table gives them back. */
+  readonly bytes: Buffer
   readonly rows: number
   /** Where each row begins in `bytes`, and at the end where the last one ends: `rows + 1` numbers. */
   readonly starts: Uint32Array

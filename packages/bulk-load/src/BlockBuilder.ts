@@ -1,15 +1,19 @@
 /**
- * Builds blocks, field by field, in one buffer: a field is written, checked where it lies, escaped where it must be, and given up with
- * its row when the row turns out to be bad.
+ * Builds blocks, field by field, in one buffer: a field is written, checked where it lies, and given up with its row when the row turns
+ * out to be bad.
  */
 import type { Block, Reject } from "./Block.ts"
 import { type Check, checkOf, refusal, slack } from "./Check.ts"
 import { Checksum } from "./Checksum.ts"
+import { closeField, longHeadBytes, nullField, openField } from "./Fields.ts"
 import { type RawForm, rawOf } from "./rawOf.ts"
 import type { Column } from "./Table.ts"
 
-/** Measured: larger blocks load no faster, smaller ones cost more a row. */
-export const rowsPerBlock = 4096
+/**
+ * Measured: larger blocks load no faster, smaller ones cost more a row. A little below a power of two, for InnoDB reserves the ids of a
+ * statement by 1, 2, 4 and so on: 1, 4 or 16 blocks use up all of them.
+ */
+export const rowsPerBlock = 4095
 const bytesPerBlock = 256 * 1024
 /** Of a reject's raw text. */
 const rawLimit = 64 * 1024
@@ -68,7 +72,6 @@ export class BlockBuilder {
   #rejects: Array<Reject> = []
   #from: number
   #rowStart = 0
-  #escapes = false
   /** Of the row: the first thing that is wrong with it. */
   #wrong: { readonly column: string | null; readonly reason: string } | undefined
 
@@ -87,7 +90,7 @@ export class BlockBuilder {
 
   /** Makes room for a value of `length` bytes, in whatever form. */
   reserve(length: number): void {
-    const needed = this.at + 2 * length + slack
+    const needed = this.at + 2 * length + longHeadBytes + slack
     if (needed <= this.bytes.length) return
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length))
     this.bytes.copy(larger, 0, 0, this.at)
@@ -96,7 +99,6 @@ export class BlockBuilder {
 
   beginRow(): void {
     this.#rowStart = this.at
-    this.#escapes = false
     this.#wrong = undefined
   }
 
@@ -105,36 +107,41 @@ export class BlockBuilder {
     this.at = this.#rowStart
   }
 
+  /** Where the next field's value is to be written, from `at` on. */
+  begin(): number {
+    this.at = openField(this.bytes, this.at)
+    return this.at
+  }
+
   /** The value written since `start` is that of the column `index`. */
-  field(index: number, start: number, high: boolean, escapes: boolean): void {
+  field(index: number, start: number, high: boolean): void {
     if (this.#wrong !== undefined) return
     const end = this.#checks[index]!(this.bytes, start, this.at, high)
     if (end < 0) this.wrong(this.columns[index]!.name, refusal)
-    else this.at = escapes ? this.#escape(start, end) : end
+    else this.at = closeField(this.bytes, start, end)
   }
 
-  nullField(index: number): void {
+  /** Whatever was written since `start`, the column `index` is NULL. */
+  nullField(index: number, start: number): void {
     const { name, nullable } = this.columns[index]!
     if (!nullable) this.wrong(name, "no value, and the column is NOT NULL")
-    this.bytes[this.at++] = 92
-    this.bytes[this.at++] = 78
+    this.at = nullField(this.bytes, start)
   }
 
-  /** The value of a column, null for NULL, and the tab behind it. */
+  /** The value of a column, null for NULL. */
   value(index: number, text: string | Uint8Array | null): void {
     this.reserve(typeof text === "string" ? 3 * text.length : (text?.length ?? 0))
-    const start = this.at
-    if (text === null) this.nullField(index)
+    const start = this.begin()
+    if (text === null) this.nullField(index, start)
     else if (typeof text === "string") {
       const length = this.bytes.write(text, start, "utf8")
       this.at = start + length
-      this.field(index, start, length !== text.length, special.test(text))
+      this.field(index, start, length !== text.length)
     } else {
       this.bytes.set(text, start)
       this.at = start + text.length
-      this.field(index, start, true, true)
+      this.field(index, start, true)
     }
-    if (index < this.columns.length - 1) this.bytes[this.at++] = 9
   }
 
   wrong(column: string | null, reason: string): void {
@@ -153,10 +160,9 @@ export class BlockBuilder {
       this.at = this.#rowStart
       return false
     }
-    this.#sum += this.#checksum.ofRow(this.bytes, this.#rowStart, this.at, this.#escapes)
+    this.#sum += this.#checksum.ofRow(this.bytes, this.#rowStart)
     this.#starts[this.#rows] = this.#rowStart
     this.#lines[this.#rows++] = line
-    this.bytes[this.at++] = 10
     return true
   }
 
@@ -187,7 +193,7 @@ export class BlockBuilder {
       checksum: this.#sum,
       rejects: this.#rejects,
       refused: (index, column, reason) => {
-        const raw = rawOf(columns, form, bytes.subarray(starts[index], starts[index + 1]))
+        const raw = rawOf(columns, form, bytes, starts[index]!)
         return limited({ line: lines[index]!, column, reason, raw })
       }
     }
@@ -201,40 +207,5 @@ export class BlockBuilder {
     this.#rejects = []
     this.#from = to
     return block
-  }
-
-  #escape(start: number, end: number): number {
-    const { bytes } = this
-    let more = 0
-    for (let i = start; i < end; i++) if (escapeOf(bytes[i]!) !== 0) more++
-    if (more === 0) return end
-    this.#escapes = true
-    let from = end - 1
-    let to = end + more - 1
-    while (from < to) {
-      const byte = bytes[from--]!
-      const escaped = escapeOf(byte)
-      bytes[to--] = escaped === 0 ? byte : escaped
-      if (escaped !== 0) bytes[to--] = 92
-    }
-    return end + more
-  }
-}
-
-const special = /[\\\t\n\0]/
-
-/** What stands behind the backslash for a byte that can't stand for itself; 0 for all others. */
-const escapeOf = (byte: number): number => {
-  switch (byte) {
-    case 92:
-      return 92
-    case 9:
-      return 116
-    case 10:
-      return 110
-    case 0:
-      return 48
-    default:
-      return 0
   }
 }

@@ -24,13 +24,11 @@ const delimiter = 1
 const lineFeed = 2
 const carriageReturn = 3
 const quote = 4
-const escaped = 5
-const high = 6
+const high = 5
 
 const classes = (delimiterCharacter: string): Uint8Array => {
   const kinds = new Uint8Array(256)
   kinds.fill(high, 128)
-  kinds[0] = kinds[9] = kinds[92] = escaped
   kinds[10] = lineFeed
   kinds[13] = carriageReturn
   kinds[34] = quote
@@ -184,9 +182,9 @@ export class CsvReader {
     if (width > 1 && (buffer[p] === 10 || (buffer[p] === 13 && buffer[p + 1] === 10))) return this.#emptyLine(p, isLast)
     while (true) {
       const isExpected = index < width
-      let start = builder.at
+      builder.reserve(64)
+      const start = builder.begin()
       let hasHigh = false
-      let hasEscapes = false
       let isQuoted = false
       let kind: number
       if (buffer[p] === 34 && (p < end || !isLast)) {
@@ -200,15 +198,11 @@ export class CsvReader {
         }
         builder.reserve(close - p)
         const bytes = builder.bytes
-        start = builder.at
         let o = start
         while (p < close) {
           const byte = buffer[p++]!
           if (byte === 34) p++
-          else if (byte === 10) {
-            hasEscapes = true
-            this.#newlines++
-          } else if (byte === 92 || byte === 9 || byte === 0) hasEscapes = true
+          else if (byte === 10) this.#newlines++
           else if (byte > 127) hasHigh = true
           bytes[o++] = byte
         }
@@ -229,7 +223,6 @@ export class CsvReader {
           return outcomes.broken
         }
       } else {
-        builder.reserve(64)
         let bytes = builder.bytes
         let limit = bytes.length - 192
         let o = start
@@ -245,7 +238,6 @@ export class CsvReader {
                 break
               }
             } else if (kind === high) hasHigh = true
-            else if (kind === escaped) hasEscapes = true
             else {
               this.#at = p
               builder.wrong(isExpected ? builder.columns[index]!.name : null, "a quote inside a value without quotes")
@@ -270,11 +262,8 @@ export class CsvReader {
       }
       if (isExpected) {
         builder.reserve(builder.at - start)
-        if (!isQuoted && this.#isNull(builder, index, start)) {
-          builder.at = start
-          builder.nullField(index)
-        } else builder.field(index, start, hasHigh, hasEscapes)
-        if (index < width - 1) builder.bytes[builder.at++] = 9
+        if (!isQuoted && this.#isNull(builder, index, start)) builder.nullField(index, start)
+        else builder.field(index, start, hasHigh)
       }
       index++
       p++

@@ -1,5 +1,5 @@
 /**
- * A chunk's rows by `LOAD DATA LOCAL`, inside the transaction that is open.
+ * A chunk's rows by `LOAD DATA LOCAL`, inside the transaction that is open: as whole as it can be.
  *
  * `LOAD DATA LOCAL` makes warnings of errors: a statement with a warning, or with a row less than was sent, is taken back, and the rows are
  * tried again in parts until each one that is refused stands alone.
@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { Block, Reject } from "./Block.ts"
 import { Checksum } from "./Checksum.ts"
+import { Fields } from "./Fields.ts"
 import type { Chunk, LoadError, Stored } from "./LoadTarget.ts"
 import type { MariaDbSession } from "./MariaDbSession.ts"
 import type { Column } from "./Table.ts"
@@ -21,27 +22,61 @@ const charsetOf = (columns: ReadonlyArray<Column>) =>
     ? "binary"
     : "utf8mb4"
 
-/** Binary values travel as hexadecimal digits, bits as a number. */
+/** What a column takes of a value as a block has it: binary values are hexadecimal digits there, bits a number. */
+export const fromText = ({ type }: Column, text: string): string =>
+  type.kind === "binary" ? `UNHEX(${text})` : type.kind === "bit" ? `CAST(${text} AS UNSIGNED)` : text
+
 const loadSql = (table: string, columns: ReadonlyArray<Column>) => {
   const targets: Array<string> = []
   const sets: Array<string> = []
-  for (const [i, { name, type }] of columns.entries()) {
-    if (type.kind !== "binary" && type.kind !== "bit") targets.push(quoted(name))
-    else {
-      targets.push(`@v${i}`)
-      sets.push(`${quoted(name)} = ${type.kind === "binary" ? `UNHEX(@v${i})` : `CAST(@v${i} AS UNSIGNED)`}`)
-    }
+  for (const [i, column] of columns.entries()) {
+    const name = quoted(column.name)
+    const value = fromText(column, `@v${i}`)
+    targets.push(value === `@v${i}` ? name : `@v${i}`)
+    if (value !== `@v${i}`) sets.push(`${name} = ${value}`)
   }
   return (file: string) =>
     `LOAD DATA LOCAL INFILE '${file}' INTO TABLE ${quoted(table)} CHARACTER SET ${charsetOf(columns)} ` +
     `FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (${targets.join(", ")})${sets.length === 0 ? "" : ` SET ${sets.join(", ")}`}`
 }
 
-/** Rows `from` to `to` of a block, as they travel. */
-const rowsOf = ({ bytes, starts }: Block, from: number, to: number) => bytes.subarray(starts[from]!, starts[to]!)
+const backslash = 92
+
+/** What stands behind the backslash for a byte that can't stand for itself; 0 for all others. */
+const escapes = new Uint8Array(256)
+escapes[backslash] = backslash
+escapes[9] = 116
+escapes[10] = 110
+escapes[0] = 48
+
+/** Rows as the statement reads them: columns by tab, rows by newline, escaped by backslash, `\N` for NULL. */
+const textOf = ({ bytes, starts }: Block, columns: number, from: number, to: number): Buffer => {
+  // A field of one byte, NULL, becomes three, and a byte at most two.
+  const text = Buffer.allocUnsafe(3 * (starts[to]! - starts[from]!))
+  const fields = new Fields()
+  let at = 0
+  for (let row = from; row < to; row++) {
+    fields.row(bytes, starts[row]!)
+    for (let column = 1; column <= columns; column++) {
+      fields.next()
+      if (fields.isNull) {
+        text[at++] = backslash
+        text[at++] = 78
+      }
+      for (let i = fields.start; i < fields.end; i++) {
+        const byte = bytes[i]!
+        const escaped = escapes[byte]!
+        if (escaped !== 0) text[at++] = backslash
+        text[at++] = escaped === 0 ? byte : escaped
+      }
+      text[at++] = column === columns ? 10 : 9
+    }
+  }
+  return text.subarray(0, at)
+}
 
 /** The rows' own fault (bad value, constraint, a trigger's SIGNAL, no partition), and not the server's. */
-const refusalOf = (error: LoadError): string | undefined => {
+export const refusalOf = (error: LoadError): string | undefined => {
   const { errno, sqlState } = error.cause as { readonly errno?: number; readonly sqlState?: string }
   return /^(22|23|45)/.test(sqlState ?? "") || errno === 1526 || errno === 1748 ? error.message : undefined
 }
@@ -65,17 +100,25 @@ export interface WriterOptions {
   readonly givesIds: boolean
 }
 
+/** Those of its blocks that have rows, and how many these are. */
+export const filled = ({ blocks }: Chunk) => {
+  const full = blocks.filter(({ rows }) => rows > 0)
+  return { blocks: full, rows: full.reduce((sum, { rows }) => sum + rows, 0) }
+}
+
+export const checksumOf = (blocks: ReadonlyArray<Block>) => blocks.reduce((sum, { checksum }) => sum + checksum, 0)
+
 export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }: WriterOptions): Writer => {
   const statement = loadSql(table, columns)
   const checksum = new Checksum(columns)
   const sumOf = ({ bytes, starts }: Block, from: number, to: number) => {
     let sum = 0
-    for (let i = from; i < to; i++) sum += checksum.ofRow(bytes, starts[i]!, starts[i + 1]! - 1, true)
+    for (let i = from; i < to; i++) sum += checksum.ofRow(bytes, starts[i]!)
     return sum
   }
 
   /** A text says why the rows are refused, where the statement failed over it. */
-  const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>, rows: number, checksum: number) {
+  const send = Effect.fnUntraced(function* (parts: Iterable<Uint8Array>, rows: number, checksum: number) {
     const outcome = yield* Effect.catch(session.load(statement, parts), (error) => {
       const refusal = refusalOf(error)
       return refusal === undefined ? Effect.fail(error) : Effect.succeed(refusal)
@@ -92,7 +135,7 @@ export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }
     function* (block, from, to) {
       if (from === to) return { stored: [], refused: [] }
       yield* session.run("SAVEPOINT sluice_part")
-      const part = rowsOf(block, from, to)
+      const part = textOf(block, columns.length, from, to)
       const whole = yield* send([part], to - from, sumOf(block, from, to))
       if (typeof whole === "object") return { stored: [whole], refused: [] }
       const [warning] =
@@ -109,22 +152,19 @@ export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }
     }
   )
 
-  const full = ({ blocks }: Chunk) => blocks.filter(({ rows }) => rows > 0)
   return {
     whole: Effect.fnUntraced(function* (chunk) {
-      const blocks = full(chunk)
-      const rows = blocks.reduce((sum, block) => sum + block.rows, 0)
+      const { blocks, rows } = filled(chunk)
       if (rows === 0) return { stored: [], refused: [] }
-      const stored = yield* send(
-        blocks.map((block) => rowsOf(block, 0, block.rows)),
-        rows,
-        blocks.reduce((sum, block) => sum + block.checksum, 0)
-      )
+      function* parts() {
+        for (const block of blocks) yield textOf(block, columns.length, 0, block.rows)
+      }
+      const stored = yield* send(parts(), rows, checksumOf(blocks))
       return typeof stored === "object" ? { stored: [stored], refused: [] } : undefined
     }),
     parts: (chunk) =>
       Effect.map(
-        Effect.forEach(full(chunk), (block) => split(block, 0, block.rows)),
+        Effect.forEach(filled(chunk).blocks, (block) => split(block, 0, block.rows)),
         (sent) => ({ stored: sent.flatMap(({ stored }) => stored), refused: sent.flatMap(({ refused }) => refused) })
       )
   }

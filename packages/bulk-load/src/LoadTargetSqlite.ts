@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Block, Reject } from "./Block.ts"
-import { Checksum, unescape } from "./Checksum.ts"
+import { Checksum } from "./Checksum.ts"
+import { Fields } from "./Fields.ts"
 import {
   beginChunk,
   beginJob,
@@ -50,21 +51,13 @@ const isRefusal = ({ reason }: SqlError.SqlError) =>
 
 type Bound = string | null | Uint8Array
 
-const valueOf = ({ type }: Column, bytes: Uint8Array, start: number, end: number): Bound => {
-  if (end - start === 2 && bytes[start] === 92 && bytes[start + 1] === 78) return null
-  const plain = unescape(bytes, start, end)
-  return type.kind === "binary" ? Buffer.from(plain.toString("latin1"), "hex") : plain.toString("utf8")
-}
-
 const valuesOf = (columns: ReadonlyArray<Column>, { bytes, starts }: Block, row: number): ReadonlyArray<Bound> => {
-  let from = starts[row]!
-  const end = starts[row + 1]! - 1
-  return columns.map((column) => {
-    const tab = bytes.indexOf(9, from)
-    const to = tab === -1 || tab > end ? end : tab
-    const value = valueOf(column, bytes, from, to)
-    from = to + 1
-    return value
+  const fields = new Fields().row(bytes, starts[row]!)
+  return columns.map(({ type }) => {
+    fields.next()
+    if (fields.isNull) return null
+    const text = bytes.toString("utf8", fields.start, fields.end)
+    return type.kind === "binary" ? Buffer.from(text, "hex") : text
   })
 }
 
@@ -161,7 +154,7 @@ const make = Effect.gen(function* () {
           )
           if (error === undefined) {
             let sum = 0
-            for (let i = from; i < to; i++) sum += checksum.ofRow(block.bytes, block.starts[i]!, block.starts[i + 1]! - 1, true)
+            for (let i = from; i < to; i++) sum += checksum.ofRow(block.bytes, block.starts[i]!)
             const last = givesIds ? yield* lastId : null
             const firstId = last === null ? null : last - (to - from) + 1
             return { stored: [{ rows: to - from, firstId, lastId: last, checksum: sum }], refused: [] }

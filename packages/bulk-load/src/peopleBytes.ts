@@ -46,11 +46,10 @@ export const peopleBytes = (words: Words) => {
     const { bytes } = builder
     const end = (index: number, start: number, at: number) => {
       builder.at = at
-      builder.field(index, start, false, false)
-      if (index < 3) bytes[builder.at++] = 9
-      return builder.at
+      builder.field(index, start, false)
+      return index < 3 ? builder.begin() : builder.at
     }
-    let start = builder.at
+    let start = builder.begin()
     let at = put(bytes, start, random.pick(first))
     bytes[at++] = 32
     start = end(0, start, put(bytes, at, random.pick(last)))

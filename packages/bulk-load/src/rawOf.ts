@@ -3,29 +3,26 @@
  *
  * CSV as the source has it, delimiter and NULL text included, or an object by the columns' names; read again it gives the same values.
  */
-import { unescape } from "./Checksum.ts"
+import { Fields } from "./Fields.ts"
 import type { Column } from "./Table.ts"
 
 export type RawForm =
   | { readonly format: "csv"; readonly delimiter: string; readonly nullText: string }
   | { readonly format: "ndjson" }
 
-type Field = string | null
+const textsOf = (columns: ReadonlyArray<Column>, bytes: Buffer, start: number): ReadonlyArray<string | null> => {
+  const fields = new Fields().row(bytes, start)
+  return columns.map(({ type }) => {
+    fields.next()
+    if (fields.isNull) return null
+    const text = bytes.toString("utf8", fields.start, fields.end)
+    return type.kind === "binary" ? Buffer.from(text, "hex").toString("utf8") : text
+  })
+}
 
-const fieldsOf = (columns: ReadonlyArray<Column>, row: Uint8Array): ReadonlyArray<Field> =>
-  Buffer.from(row)
-    .toString("latin1")
-    .replace(/\n$/, "")
-    .split("\t")
-    .map((field, i) => {
-      if (field === "\\N") return null
-      if (columns[i]?.type.kind === "binary") return Buffer.from(field, "hex").toString("utf8")
-      const bytes = Buffer.from(field, "latin1")
-      return unescape(bytes, 0, bytes.length).toString("utf8")
-    })
-
-export const rawOf = (columns: ReadonlyArray<Column>, form: RawForm, row: Uint8Array): string => {
-  const fields = fieldsOf(columns, row)
+/** `start`: where the row's first field begins. */
+export const rawOf = (columns: ReadonlyArray<Column>, form: RawForm, bytes: Buffer, start: number): string => {
+  const fields = textsOf(columns, bytes, start)
   if (form.format === "ndjson") return JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, fields[i]])))
   const { delimiter, nullText } = form
   const isPlain = (text: string) => text !== "" && text !== nullText && !/["\r\n]/.test(text) && !text.includes(delimiter)

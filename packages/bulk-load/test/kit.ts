@@ -1,6 +1,6 @@
 import type { Block, Reject } from "../src/Block.ts"
-import { unescape } from "../src/Checksum.ts"
 import { type CsvOptions, CsvReader, defaultCsv } from "../src/CsvReader.ts"
+import { Fields } from "../src/Fields.ts"
 import type { Column, ColumnType } from "../src/Table.ts"
 
 export const column = (name: string, type: ColumnType, nullable = true): Column => ({
@@ -29,16 +29,15 @@ type Row = ReadonlyArray<string | null>
 
 /** The rows of a block as the database reads them. */
 export const rowsOf = ({ bytes, rows, starts }: Block): ReadonlyArray<Row> =>
-  Array.from({ length: rows }, (_, i) =>
-    Buffer.from(bytes.subarray(starts[i]!, starts[i + 1]! - 1))
-      .toString("latin1")
-      .split("\t")
-      .map((field) => {
-        if (field === "\\N") return null
-        const encoded = Buffer.from(field, "latin1")
-        return unescape(encoded, 0, encoded.length).toString("utf8")
-      })
-  )
+  Array.from({ length: rows }, (_, i) => {
+    const fields = new Fields().row(bytes, starts[i]!)
+    const row: Array<string | null> = []
+    while (row.length === 0 || fields.end < starts[i + 1]!) {
+      fields.next()
+      row.push(fields.isNull ? null : bytes.toString("utf8", fields.start, fields.end))
+    }
+    return row
+  })
 
 export interface Outcome {
   readonly rows: ReadonlyArray<Row>
