@@ -8,13 +8,12 @@ import { Guard, ofInput } from "../Guard.ts"
 import { Identity } from "../Identity.ts"
 import { Limits } from "../Limits.ts"
 import { badRequest, forbidden, problem } from "../Problems.ts"
-import { answers, api } from "./documents.ts"
+import { answers, api, wholeNumber } from "./documents.ts"
 
-const whole = (minimum: number, maximum: number) =>
-  Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum }))
-
-const Version = whole(1, 2_147_483_647).annotate({ description: "Waits, for about two seconds, until this version can be read." })
-const Limit = whole(1, 100).annotate({ description: "At most this many orders." })
+const Version = wholeNumber(1, 2_147_483_647).annotate({
+  description: "Waits, for about two seconds, until this version can be read."
+})
+const Limit = wholeNumber(1, 100).annotate({ description: "At most this many orders." })
 const Cursor = Schema.String.annotate({ description: "`nextCursor` of the page before." }).check(Schema.isMaxLength(200))
 
 const Order = OrderView.annotate({ identifier: "Order", description: "As of its `version`; its customer as of today." })
