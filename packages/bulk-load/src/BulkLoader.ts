@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type { Block, Reject } from "./Block.ts"
-import { recycle } from "./BlockBuilder.ts"
+import { recycle, rowsPerBlock } from "./BlockBuilder.ts"
 import { type Chunk, type JobStart, type LoadError, LoadTarget, type Progress, type Stored } from "./LoadTarget.ts"
 import { noRejects, openRejects } from "./RejectsFile.ts"
 import { fromRows, type Row, type RowOptions, type Typed } from "./Rows.ts"
@@ -27,7 +27,7 @@ export interface LoadOptions {
   readonly maxRejects?: number | undefined
   /** A path; where none is given rejects are only counted. */
   readonly rejects?: string | undefined
-  /** Rows a transaction. */
+  /** Rows a transaction, at most about so many; where rows are long it has fewer. */
   readonly chunkRows?: number | undefined
   /** How many may load at once; more than one is of use where the source gives the ids. By default as suits the target. */
   readonly connections?: number | undefined
@@ -80,23 +80,32 @@ const loadedRows = Metric.counter("sluice_load_rows_total", { description: "rows
 const rejectedRows = Metric.counter("sluice_load_rejects_total", { description: "rows set aside by loads", incremental: true })
 
 /** The first chunks are small, so that the database has work while the next is read. */
-const ramp = (number: number, rows: number) => Math.min(rows, 4 ** number * 4000)
+const ramp = (number: number, rows: number) => Math.min(rows, 4 ** number * (rowsPerBlock + 1))
+
+/** Of one transaction: bounds what a load of long rows keeps in memory. */
+const chunkBytes = 12 * 1024 * 1024
 
 interface Forming {
   readonly number: number
   readonly blocks: ReadonlyArray<Block>
   readonly rows: number
+  readonly bytes: number
 }
 
 const chunks = (first: number, chunkRows: number) =>
   Stream.mapAccum<Forming, Block, Chunk>(
-    () => ({ number: first, blocks: [], rows: 0 }),
+    () => ({ number: first, blocks: [], rows: 0, bytes: 0 }),
     (forming, block) => {
+      const { number } = forming
       const blocks = [...forming.blocks, block]
-      const rows = forming.rows + block.rows + block.rejects.length
-      return rows < ramp(forming.number - first, chunkRows)
-        ? [{ number: forming.number, blocks, rows }, []]
-        : [{ number: forming.number + 1, blocks: [], rows: 0 }, [{ number: forming.number, blocks }]]
+      const added = block.rows + block.rejects.length
+      const rows = forming.rows + added
+      const bytes = forming.bytes + block.bytes.length
+      // Another of its kind would be too much.
+      const isFull = rows + added > ramp(number - first, chunkRows) || bytes + block.bytes.length > chunkBytes
+      return isFull
+        ? [{ number: number + 1, blocks: [], rows: 0, bytes: 0 }, [{ number, blocks }]]
+        : [{ number, blocks, rows, bytes }, []]
     },
     {
       onHalt: ({ blocks, number }) => (blocks.some(({ from, to }) => to > from) ? [{ number, blocks }] : [])

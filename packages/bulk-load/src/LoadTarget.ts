@@ -93,11 +93,11 @@ export interface OpenJob {
       refused: ReadonlyArray<Reject>
     ) => Effect.Effect<{ readonly rejects: number; readonly rejectsBytes: number }, E>
   ) => Effect.Effect<{ readonly stored: ReadonlyArray<Stored>; readonly cancelRequested: boolean }, E | LoadError>
-  /** What the table holds of these ids; of all its rows without them. */
+  /** What the table holds of these ids; of all its rows without them. No checksum where a row is too long for the database to work it out. */
   readonly measure: (
     columns: ReadonlyArray<Column>,
     ids: { readonly first: number; readonly last: number } | undefined
-  ) => Effect.Effect<{ readonly rows: number; readonly checksum: bigint }, LoadError>
+  ) => Effect.Effect<{ readonly rows: number; readonly checksum: bigint | undefined }, LoadError>
   /** The chunks of the job, in their order, each as if one statement had stored it. */
   readonly committed: Effect.Effect<ReadonlyArray<Stored>, LoadError>
   readonly end: (state: JobState, error: string | null) => Effect.Effect<void, LoadError>

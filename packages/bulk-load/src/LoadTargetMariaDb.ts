@@ -1,5 +1,6 @@
 /**
- * Loading into MariaDB by `LOAD DATA LOCAL` on connections of the loader's own, a chunk a transaction.
+ * Loading into MariaDB on connections of the loader's own, a chunk a transaction: by one INSERT executed in bulk, or by `LOAD DATA LOCAL`
+ * where that can't be, or where some of the rows are refused.
  *
  * The chunk's line in the ledger is inserted first, so its key decides between two who try the same chunk, and an end of the transaction
  * that nobody heard of is found by asking for it. A chunk is sent while the one before is committed, or, where the table lets two load at
@@ -15,6 +16,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { checksumSql } from "./Checksum.ts"
+import { makeInserter } from "./InsertStatement.ts"
 import { type Lane, lockOf, makeLanes } from "./Lanes.ts"
 import { makeAsk } from "./LastingSession.ts"
 import {
@@ -42,8 +44,11 @@ import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob } from "
 import type { MariaDbSession, SessionOptions } from "./MariaDbSession.ts"
 import { columnOfMariaDb, type MariaDbColumn, type Table, TableError } from "./Table.ts"
 
-/** Chosen by measurement: from here on larger ones load no faster, and take more memory. */
-const defaultChunkRows = 50_000
+/**
+ * Chosen by measurement: from here on larger ones load no faster, and take more memory. As many ids as InnoDB reserves for a statement in
+ * its first 16 steps.
+ */
+const defaultChunkRows = 65_535
 /** More than two loads at once find no more to do on the machines that this was measured on. */
 const defaultConnections = 2
 
@@ -51,6 +56,8 @@ const noSuchTable = 1146
 const lockWaitTimeout = 1205
 const deadlock = 1213
 const duplicateKey = 1062
+/** A warning: a text would be longer than max_allowed_packet, and is NULL. */
+const resultTooLong = 1301
 const errnoOf = ({ cause }: LoadError) => (cause as { readonly errno?: number } | undefined)?.errno
 
 /** A server keeps JSON as LONGTEXT with a CHECK. To ask for CHECKs takes it longer than all else here, so only where one may be. */
@@ -117,7 +124,12 @@ const numbering = (session: MariaDbSession) =>
 /** To go through a large table may take the server long, and says nothing meanwhile. */
 const measuringSilenceMs = 15 * 60_000
 
-const make = (url: Redacted.Redacted, options: SessionOptions) =>
+export interface TargetOptions extends SessionOptions {
+  /** False: rows are never inserted, always loaded. */
+  readonly inserts?: boolean
+}
+
+const make = (url: Redacted.Redacted, options: TargetOptions) =>
   Effect.gen(function* () {
     const { database } = connectionOptions(url)
     /** For questions, apart from the loaders' own connections. */
@@ -190,10 +202,13 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
         yield* crashPoint("load.begun")
         /** Rows of one chunk were in the way of another's: from then on one after another. */
         let isContended = false
+        /** The server executes in bulk, and nobody else gets numbers meanwhile. */
+        let inserts = options.inserts !== false
 
         const load: OpenJob["load"] = (columns, chunk, turn, recordRejects) => {
           const givesIds = isNumbered && numbers.isContiguous
           const writerFor = (session: MariaDbSession) => makeWriter(session, { table, columns, givesIds })
+          const inserter = makeInserter({ table, columns, numbered: givesIds ? auto?.name : undefined })
 
           /** Where the chunk is there already, whoever ended it: to be asked for. */
           const begun = (session: MariaDbSession) =>
@@ -215,10 +230,14 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
 
           const sentAhead = Effect.fnUntraced(function* (session: MariaDbSession) {
             yield* begun(session)
-            // Of two loads that the server numbers the second one only waits, and might come first.
-            if (isNumbered || isContended) yield* turn.after("sent")
-            return yield* loading.withPermits(1)(writerFor(session).whole(chunk))
-          })
+            const insert = inserts ? yield* inserter(session, chunk) : undefined
+            // Of two that the server numbers the second one only waits, or gets numbers in between; and of two with given numbers the
+            // server looks at the counter for each row.
+            if (auto !== undefined || isContended) yield* turn.after("sent")
+            const sent = yield* loading.withPermits(1)(insert ?? writerFor(session).whole(chunk))
+            if (sent === "others get ids") inserts = false
+            return typeof sent === "string" ? undefined : sent
+          }, Effect.scoped)
           /** None where anything goes wrong that is to be done again. */
           const ahead = (session: MariaDbSession) =>
             Effect.gen(function* () {
@@ -226,6 +245,7 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
                 Effect.tapError((error) =>
                   Effect.sync(() => {
                     isContended ||= errnoOf(error) === lockWaitTimeout || errnoOf(error) === deadlock
+                    inserts &&= error.isTransient
                   })
                 ),
                 Effect.option
@@ -302,7 +322,9 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
                   `SELECT COUNT(*) AS n, CAST(SUM(${checksumSql(columns)}) AS CHAR) AS sum FROM ${quoted(table)}${where}`,
                   where === "" ? [] : [ids!.first, ids!.last]
                 )
-                return { rows: row!.n, checksum: BigInt(row!.sum ?? 0) }
+                const warnings = yield* session.query<{ Code: number }>("SHOW WARNINGS")
+                const isWhole = !warnings.some(({ Code }) => Code === resultTooLong)
+                return { rows: row!.n, checksum: isWhole ? BigInt(row!.sum ?? 0) : undefined }
               })
             ),
           committed: lanes.use((lane) =>
@@ -335,5 +357,5 @@ const make = (url: Redacted.Redacted, options: SessionOptions) =>
     })
   })
 
-export const layer = (url: Redacted.Redacted, options: SessionOptions = {}): Layer.Layer<LoadTarget> =>
+export const layer = (url: Redacted.Redacted, options: TargetOptions = {}): Layer.Layer<LoadTarget> =>
   Layer.effect(LoadTarget, make(url, options))

@@ -1,5 +1,5 @@
 /**
- * One connection to MariaDB that loads: statements in their order, and `LOAD DATA LOCAL` from blocks in memory.
+ * One connection to MariaDB that loads: statements in their order, rows by bulk execute, and `LOAD DATA LOCAL` from blocks in memory.
  *
  * A server may ask a client for any file at any time. This one answers only while its own statement runs, only to the name in it, and
  * only with the blocks; mysql2 refuses every other request.
@@ -8,10 +8,12 @@ import { randomUUID } from "node:crypto"
 import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import { connectionOptions, session } from "@sluice/engines/MariaDbSession"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Driver from "mysql2"
+import { beginBulk, type Inserted, knowsBulk, largestPacket, offerBulk, overhead } from "./BulkExecute.ts"
 import { LoadError } from "./LoadTarget.ts"
 
 export interface Outcome {
@@ -26,6 +28,19 @@ export interface MariaDbSession {
   ) => Effect.Effect<ReadonlyArray<A>, LoadError>
   readonly run: (sql: string, values?: ReadonlyArray<unknown>) => Effect.Effect<Outcome, LoadError>
   readonly load: (statement: (file: string) => string, parts: Iterable<Uint8Array>) => Effect.Effect<Outcome, LoadError>
+  /**
+   * Sends rows of parameters, as `Fields` has them, and executes the statement for all of them when it is told to; where it is not told
+   * before the scope ends, it does so unheard. Undefined where the server can't, or not for so much.
+   */
+  readonly bulk: (
+    statement: BulkStatement,
+    rows: ReadonlyArray<Uint8Array>
+  ) => Effect.Effect<Effect.Effect<Inserted, LoadError> | undefined, LoadError, Scope.Scope>
+}
+
+export interface BulkStatement {
+  readonly sql: string
+  readonly parameters: number
 }
 
 interface DriverError {
@@ -100,6 +115,7 @@ export const openSession = (
           charset: "utf8mb4",
           flags: ["-FOUND_ROWS"]
         })
+        offerBulk(opened)
         // What fails later fails the statement under way; without a listener it would end the process.
         opened.on("error", () => {})
         opened.connect((cause) => resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed(opened)))
@@ -137,10 +153,35 @@ export const openSession = (
       "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600, " +
         "sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
     )
+    const query = <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
+      Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>)
+    /** The driver keeps what it has prepared. */
+    const prepared = (sql: string) =>
+      Effect.callback<number, LoadError>((resume) => {
+        connection.prepare(sql, (cause, statement) =>
+          resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed((statement as unknown as { readonly id: number }).id))
+        )
+      })
+    let mostBytes: number | undefined
     return {
-      query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
-        Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),
+      query,
       run,
+      bulk: Effect.fnUntraced(function* ({ parameters, sql }, rows) {
+        if (!knowsBulk(connection)) return undefined
+        mostBytes ??= Math.min(largestPacket, (yield* query<{ most: number }>("SELECT @@max_allowed_packet AS most"))[0]!.most)
+        if (rows.reduce((sum, { length }) => sum + length, overhead(parameters)) > mostBytes) return undefined
+        const id = yield* prepared(sql)
+        const outcome = yield* Deferred.make<Inserted, LoadError>()
+        const release = beginBulk(connection, { id, parameters }, rows, (cause, inserted) =>
+          Deferred.doneUnsafe(outcome, inserted === undefined ? Effect.fail(loadError(cause)) : Effect.succeed(inserted))
+        )
+        yield* Effect.addFinalizer(() => Effect.sync(release))
+        return Effect.suspend(() => {
+          const unwatch = watch(socket, silenceMs)
+          release()
+          return Effect.ensuring(Deferred.await(outcome), Effect.sync(unwatch))
+        })
+      }),
       load: (statement, parts) =>
         Effect.suspend(() => {
           const file = `sluice-${randomUUID()}`

@@ -151,12 +151,16 @@ await whenLive(() => {
 
     const query = async (sql: string) => (await connection.query(sql))[0] as Array<Record<string, unknown>>
 
-    const load = (table: string, values: ReadonlyArray<Value>, options: Partial<BulkLoader.LoadOptions> = {}) =>
+    const load = (
+      table: string,
+      values: ReadonlyArray<Value>,
+      { inserts = true, ...options }: Partial<BulkLoader.LoadOptions> & { readonly inserts?: boolean } = {}
+    ) =>
       Effect.gen(function* () {
         const text = { format: "csv", header: false, columns: ["c"] } as const
         const source = yield* TextSource.fromReadable("values", Readable.from([csv(values)]), text)
         return yield* BulkLoader.load(source, { table, job: table, ...options })
-      }).pipe(Effect.provide(LoadTargetMariaDb.layer(Redacted.make(database.url))), Effect.runPromise)
+      }).pipe(Effect.provide(LoadTargetMariaDb.layer(Redacted.make(database.url), { inserts })), Effect.runPromise)
 
     const fresh = async (type: string) => {
       const name = `t${++tables}`
@@ -176,17 +180,20 @@ await whenLive(() => {
     })
 
     for (const { bad, good, onlyInserted = [], type } of cases) {
-      it(`${type}: what fits is stored as INSERT stores it`, async () => {
-        const [loaded, put] = [await fresh(type), await fresh(type)]
-        const summary = await load(loaded, good.map(given))
-        assert.strictEqual(summary.rows, good.length)
-        assert.strictEqual(summary.verification.outcome, "equal")
+      it(`${type}: what fits is stored as INSERT stores it, in bulk and by LOAD DATA`, async () => {
+        const put = await fresh(type)
         for (const value of good) await connection.execute(`INSERT INTO ${put} (c) VALUES (?)`, [inserted(value)])
-        const differing = await query(
-          `SELECT a.id, HEX(CONCAT(a.c)) AS loaded, HEX(CONCAT(b.c)) AS inserted FROM ${put} b LEFT JOIN ${loaded} a USING (id)
-           WHERE a.id IS NULL OR HEX(CONCAT(a.c)) <> HEX(CONCAT(b.c)) OR HEX(a.c) <> HEX(b.c) OR NOT a.c <=> b.c`
-        )
-        assert.deepStrictEqual(differing, [])
+        for (const inserts of [true, false]) {
+          const loaded = await fresh(type)
+          const summary = await load(loaded, good.map(given), { inserts })
+          assert.strictEqual(summary.rows, good.length)
+          assert.strictEqual(summary.verification.outcome, "equal")
+          const differing = await query(
+            `SELECT a.id, HEX(CONCAT(a.c)) AS loaded, HEX(CONCAT(b.c)) AS inserted FROM ${put} b LEFT JOIN ${loaded} a USING (id)
+             WHERE a.id IS NULL OR HEX(CONCAT(a.c)) <> HEX(CONCAT(b.c)) OR HEX(a.c) <> HEX(b.c) OR NOT a.c <=> b.c`
+          )
+          assert.deepStrictEqual(differing, [], `inserts: ${inserts}`)
+        }
       })
 
       it(`${type}: what does not fit is refused, as by a strict INSERT`, async () => {

@@ -80,6 +80,14 @@ const statement = (file: string) => `LOAD DATA LOCAL INFILE '${file}' INTO TABLE
 const offered = (sql: string) => /INFILE '([^']+)'/.exec(sql)?.[1]
 const rows = [Buffer.from("1\tone\n")]
 
+it.live("a server that does not know bulk execute is asked for none", () =>
+  Effect.gen(function* () {
+    const server = yield* rogue(() => undefined)
+    const session = yield* sessionTo(server.port)
+    assert.isUndefined(yield* session.bulk({ sql: "INSERT INTO t VALUES (?)", parameters: 1 }, [Buffer.from([1])]))
+  }).pipe(Effect.scoped)
+)
+
 describe("a server that asks for files", () => {
   it.live("gets the rows that a statement offers", () =>
     Effect.gen(function* () {

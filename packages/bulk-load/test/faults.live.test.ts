@@ -81,10 +81,10 @@ await whenLive(() => {
       writeFileSync(path, `${header}\n${Array.from({ length: rows }, (_, i) => line(i)).join("\n")}\n`)
       return path
     }
-    const load = (path: string, url: string, options: Partial<BulkLoader.LoadOptions> = {}) =>
+    const load = (path: string, url: string, options: Partial<BulkLoader.LoadOptions> = {}, inserts = true) =>
       TextSource.fromFile(path, TextSource.formatOf(path)).pipe(
-        Effect.flatMap((source) => BulkLoader.load(source, { table: "people", job: "job", chunkRows: 4000, ...options })),
-        Effect.provide(LoadTargetMariaDb.layer(Redacted.make(url)))
+        Effect.flatMap((source) => BulkLoader.load(source, { table: "people", job: "job", chunkRows: 4095, ...options })),
+        Effect.provide(LoadTargetMariaDb.layer(Redacted.make(url), { inserts }))
       )
     const distinct = async (table: string) => {
       const [rows] = await connection.query(`SELECT COUNT(*) AS n, COUNT(DISTINCT name) AS names FROM ${table}`)
@@ -122,27 +122,95 @@ await whenLive(() => {
       assert.deepStrictEqual(await distinct("people"), [20_000, 20_000])
     })
 
-    it("an administrator ends the loader's connections: it goes on by itself", async () => {
-      const path = csv("people.csv", "name,age", 40_000, (i) => `n${i},1`)
-      let killed = 0
-      const killing = (async () => {
-        while (killed < 2) {
-          const [rows] = await connection.query(
-            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE 'LOAD DATA%'"
-          )
-          for (const { id } of rows as Array<{ id: number }>) {
-            await connection.query(`KILL CONNECTION ${id}`).then(
-              () => killed++,
-              () => {}
+    for (const statement of ["INSERT INTO `people`", "LOAD DATA"]) {
+      it(`an administrator ends the loader's connections in ${statement}: it goes on by itself`, async () => {
+        const path = csv("people.csv", "name,age", 120_000, (i) => `n${i},1`)
+        let killed = 0
+        let isOver = false
+        const killing = (async () => {
+          while (!isOver && killed < 2) {
+            const [rows] = await connection.query(
+              `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE '${statement}%'`
             )
+            for (const { id } of rows as Array<{ id: number }>) {
+              await connection.query(`KILL CONNECTION ${id}`).then(
+                () => killed++,
+                () => {}
+              )
+            }
           }
+        })()
+        const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 16_000 }, statement !== "LOAD DATA"))
+        isOver = true
+        await killing
+        assert.isAbove(killed, 0)
+        assert.deepInclude(summary, { state: "done", rows: 120_000 })
+        assert.deepStrictEqual(await distinct("people"), [120_000, 120_000])
+      })
+    }
+
+    it("rows are inserted in bulk, and loaded only where some of a chunk are refused", async () => {
+      await connection.query("ALTER TABLE people ADD UNIQUE one_name (name)")
+      let loads = 0
+      const between = await proxy(new URL(database.url), {
+        request: (bytes) => {
+          if (bytes.includes("LOAD DATA LOCAL")) loads++
         }
+      })
+      closing.push(between.close)
+      const clean = csv("clean.csv", "name,age", 20_000, (i) => `n${i},1`)
+      assert.deepInclude(await Effect.runPromise(load(clean, between.url)), { state: "done", rows: 20_000, firstId: 1 })
+      assert.strictEqual(loads, 0)
+      const twice = csv("twice.csv", "name,age", 20_000, (i) => `m${i === 9000 ? 1 : i},1`)
+      const summary = await Effect.runPromise(load(twice, between.url, { job: "twice", maxRejects: 1 }))
+      assert.deepInclude(summary, { state: "done", rows: 19_999, rejects: 1 })
+      assert.isAbove(loads, 0)
+      assert.deepStrictEqual(await distinct("people"), [39_999, 39_999])
+    })
+
+    it("others get ids in between: what the ledger says of ids holds, and all rows are verified", async () => {
+      const path = csv("people.csv", "name,age", 150_000, (i) => `n${i},1`)
+      let isOver = false
+      let others = 0
+      const inserting = (async () => {
+        const other = await mysql.createConnection({ uri: database.url })
+        while (!isOver) {
+          await other.query("INSERT INTO people (name) VALUES ('other'), ('other')")
+          others += 2
+        }
+        await other.end()
       })()
-      const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 2000 }))
-      killed = 2
-      await killing
-      assert.deepInclude(summary, { state: "done", rows: 40_000 })
-      assert.deepStrictEqual(await distinct("people"), [40_000, 40_000])
+      while (others === 0) await new Promise((done) => setTimeout(done, 5))
+      const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 16_000 }))
+      isOver = true
+      await inserting
+      assert.deepInclude(summary, { state: "done", rows: 150_000 })
+      assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 150_000, leftOut: [] })
+      const [chunks] = await connection.query(
+        `SELECT c.chunk, c.row_count, c.last_id - c.first_id + 1 AS ids, SUM(p.name LIKE 'n%') AS ours, COUNT(p.id) AS held
+         FROM sluice_load_chunks c LEFT JOIN people p ON p.id BETWEEN c.first_id AND c.last_id GROUP BY c.chunk`
+      )
+      const numbers = (chunks as Array<Record<string, unknown>>).map(({ held, ids, ours, row_count }) =>
+        [ids, ours, held].map((n) => Number(n) - Number(row_count))
+      )
+      assert.deepStrictEqual(
+        numbers.filter((differences) => differences.some((n) => n !== 0)),
+        []
+      )
+    })
+
+    it("rows that no packet can hold are loaded", async () => {
+      await connection.query("CREATE TABLE large (id INT AUTO_INCREMENT PRIMARY KEY, c LONGBLOB)")
+      const path = csv("large.csv", "c", 5, (i) => String(i).repeat(i % 2 === 0 ? 10 : 9_000_000))
+      const summary = await Effect.runPromise(load(path, database.url, { table: "large" }))
+      assert.deepInclude(summary, { state: "done", rows: 5 })
+      // Their digits are more than the server makes a text of.
+      assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 1, leftOut: [] })
+      const [held] = await connection.query("SELECT LENGTH(c) AS n FROM large ORDER BY id")
+      assert.deepStrictEqual(
+        (held as Array<{ n: number }>).map(({ n }) => n),
+        [10, 9_000_000, 10, 9_000_000, 10]
+      )
     })
 
     it("the connection that verifies is ended, between questions and during one: it is asked again", async () => {
@@ -329,7 +397,7 @@ await whenLive(() => {
       // Time for the next chunk to be stored, too.
       const isWaiting = async () => {
         const [rows] = await connection.query(
-          "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'LOAD DATA%' AND TIME_MS > 1500"
+          "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'INSERT INTO `given`%' AND TIME_MS > 1500"
         )
         return (rows as Array<unknown>).length > 0
       }

@@ -1,0 +1,58 @@
+/**
+ * A chunk's rows by one INSERT, which MariaDB executes in bulk, inside the transaction that is open: all of them, or none.
+ *
+ * It spares the server the reading of text and is what a program's own INSERT would store. Unlike a load it holds no lock on the numbers
+ * of the table, so others may get some in between: where they may have, the ids are not known, and the rows are to be loaded.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { checksumOf, filled, fromText, quoted, refusalOf, type Sent } from "./LoadStatement.ts"
+import type { Chunk, LoadError } from "./LoadTarget.ts"
+import type { MariaDbSession } from "./MariaDbSession.ts"
+import type { Column } from "./Table.ts"
+
+export interface InserterOptions {
+  readonly table: string
+  readonly columns: ReadonlyArray<Column>
+  /** The column that the database numbers, one after another within a statement. */
+  readonly numbered: string | undefined
+}
+
+/** Sends a chunk's rows; what comes back stores them. Undefined where the server can't do it so. */
+export type Inserter = (
+  session: MariaDbSession,
+  chunk: Chunk
+) => Effect.Effect<Effect.Effect<Sent | "refused" | "others get ids", LoadError> | undefined, LoadError, Scope.Scope>
+
+export const makeInserter = ({ columns, numbered, table }: InserterOptions): Inserter => {
+  const names = columns.map(({ name }) => quoted(name)).join(", ")
+  const values = columns.map((column) => fromText(column, "?")).join(", ")
+  const statement = {
+    sql: `INSERT INTO ${quoted(table)} (${names}) VALUES (${values})`,
+    parameters: columns.length
+  }
+  const idsAbove = (id: number) => [`SELECT 1 FROM ${quoted(table)} WHERE ${quoted(numbered!)} > ? LIMIT 1`, [id]] as const
+
+  return Effect.fnUntraced(function* (session, chunk) {
+    const { blocks, rows } = filled(chunk)
+    if (rows === 0) return Effect.succeed({ stored: [], refused: [] } satisfies Sent)
+    const execute = yield* session.bulk(
+      statement,
+      blocks.map(({ bytes }) => bytes)
+    )
+    if (execute === undefined) return undefined
+    return Effect.gen(function* () {
+      const inserted = yield* Effect.catch(execute, (error) =>
+        refusalOf(error) === undefined ? Effect.fail(error) : Effect.succeed(undefined)
+      )
+      if (inserted === undefined || inserted.affectedRows !== rows || inserted.warnings > 0) return "refused"
+      const checksum = checksumOf(blocks)
+      if (numbered === undefined) return { stored: [{ rows, checksum, firstId: null, lastId: null }], refused: [] }
+      // Numbers only rise, so where there is none above, ours are without a gap.
+      const firstId = inserted.firstId
+      const lastId = firstId + rows - 1
+      const above = yield* session.query(...idsAbove(lastId))
+      return above.length > 0 ? "others get ids" : { stored: [{ rows, checksum, firstId, lastId }], refused: [] }
+    })
+  })
+}
