@@ -79,7 +79,7 @@ const flags = {
     Flag.withSchema(whole(16)),
     Flag.optional
   ),
-  chunkRows: number("chunk-rows", "Rows of a transaction; by default as many as suit the database"),
+  chunkRows: number("chunk-rows", "Rows of a transaction, at most; by default as many as suit the database"),
   verify: Flag.Boolean("verify").pipe(
     Flag.withDescription("Compare what the table holds with what was sent; --no-verify: don't"),
     Flag.withDefault(true)

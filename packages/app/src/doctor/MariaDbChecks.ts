@@ -133,11 +133,11 @@ const judgeBinlog = (variables: MariaDbFacts["variables"]): ReadonlyArray<Findin
 const judgeLocalInfile = ({ localRefused, variables }: MariaDbFacts): Finding => {
   const mend = setGlobal("local_infile", "1")
   if (variables.local_infile === "OFF") {
-    return warning("local_infile", "OFF: bulk loads (sluice load, POST /loads) are refused; coupons and orders need it not", mend)
+    return warning("local_infile", "OFF: a bulk load ends where MariaDB refuses one of its rows; all else needs it not", mend)
   }
   return localRefused === undefined
-    ? ok("local_infile", "bulk loads may send their rows")
-    : warning("local_infile", `a bulk load was refused (${localRefused}); coupons and orders need it not`, mend)
+    ? ok("local_infile", "bulk loads may send rows that are to be looked at one by one")
+    : warning("local_infile", `LOAD DATA LOCAL was refused (${localRefused}): a bulk load ends where MariaDB refuses one of its rows; all else needs it not`, mend)
 }
 
 const judgePacket = (bytes: number): Finding =>
