@@ -18,11 +18,18 @@ export interface InserterOptions {
   readonly numbered: string | undefined
 }
 
-/** Sends a chunk's rows; what comes back stores them. Undefined where the server can't do it so. */
+export interface Inserted extends Sent {
+  /** Whether the ids are those that `stored` says: to be asked before the commit. False where others got some in between. */
+  readonly hasIds: Effect.Effect<boolean, LoadError>
+}
+
+/**
+ * Sends a chunk's rows; what comes back stores them, and gives undefined where one is refused. Undefined where the server can't do it so.
+ */
 export type Inserter = (
   session: MariaDbSession,
   chunk: Chunk
-) => Effect.Effect<Effect.Effect<Sent | "refused" | "others get ids", LoadError> | undefined, LoadError, Scope.Scope>
+) => Effect.Effect<Effect.Effect<Inserted | undefined, LoadError> | undefined, LoadError, Scope.Scope>
 
 export const makeInserter = ({ columns, numbered, table }: InserterOptions): Inserter => {
   const names = columns.map(({ name }) => quoted(name)).join(", ")
@@ -35,7 +42,7 @@ export const makeInserter = ({ columns, numbered, table }: InserterOptions): Ins
 
   return Effect.fnUntraced(function* (session, chunk) {
     const { blocks, rows } = filled(chunk)
-    if (rows === 0) return Effect.succeed({ stored: [], refused: [] } satisfies Sent)
+    if (rows === 0) return Effect.succeed({ stored: [], refused: [], hasIds: Effect.succeed(true) })
     const execute = yield* session.bulk(
       statement,
       blocks.map(({ bytes }) => bytes)
@@ -45,14 +52,19 @@ export const makeInserter = ({ columns, numbered, table }: InserterOptions): Ins
       const inserted = yield* Effect.catch(execute, (error) =>
         refusalOf(error) === undefined ? Effect.fail(error) : Effect.succeed(undefined)
       )
-      if (inserted === undefined || inserted.affectedRows !== rows || inserted.warnings > 0) return "refused"
+      if (inserted === undefined || inserted.affectedRows !== rows || inserted.warnings > 0) return undefined
       const checksum = checksumOf(blocks)
-      if (numbered === undefined) return { stored: [{ rows, checksum, firstId: null, lastId: null }], refused: [] }
-      // Numbers only rise, so where there is none above, ours are without a gap.
-      const firstId = inserted.firstId
+      if (numbered === undefined) {
+        return { stored: [{ rows, checksum, firstId: null, lastId: null }], refused: [], hasIds: Effect.succeed(true) }
+      }
+      const { firstId } = inserted
       const lastId = firstId + rows - 1
-      const above = yield* session.query(...idsAbove(lastId))
-      return above.length > 0 ? "others get ids" : { stored: [{ rows, checksum, firstId, lastId }], refused: [] }
+      return {
+        stored: [{ rows, checksum, firstId, lastId }],
+        refused: [],
+        // Ids only rise. Had ours a gap, the last of them would be above.
+        hasIds: Effect.map(session.query(...idsAbove(lastId)), (above) => above.length === 0)
+      }
     })
   })
 }

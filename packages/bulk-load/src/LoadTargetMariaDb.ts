@@ -1,47 +1,34 @@
 /**
- * Loading into MariaDB on connections of the loader's own, a chunk a transaction: by one INSERT executed in bulk, or by `LOAD DATA LOCAL`
- * where that can't be, or where some of the rows are refused.
- *
- * The chunk's line in the ledger is inserted first, so its key decides between two who try the same chunk, and an end of the transaction
- * that nobody heard of is found by asking for it. A chunk is sent while the one before is committed, or, where the table lets two load at
- * once, while the one before is sent; whatever goes wrong with it is done again when its turn has come. Nothing is set for more than the
- * session.
+ * Loading into MariaDB on connections of the loader's own: what tables there are, the jobs and their ledger, what a table holds. How a
+ * chunk is stored: `StoreChunk.ts`. Nothing is set for more than the session.
  */
 import { crashPoint } from "@sluice/engines/CrashPoint"
 import { connectionOptions } from "@sluice/engines/MariaDbSession"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as Semaphore from "effect/Semaphore"
 import { checksumSql } from "./Checksum.ts"
-import { makeInserter } from "./InsertStatement.ts"
 import { type Lane, lockOf, makeLanes } from "./Lanes.ts"
 import { makeAsk } from "./LastingSession.ts"
 import {
-  beginChunk,
   beginJob,
   type ChunkRow,
-  chunkOf,
   chunksOf,
   endJob,
   goOnWithJob,
-  isCancelled,
   type JobRow,
   jobOf,
   jobsSql,
   mariaDbLedger,
   progressOf,
-  recordChunk,
   refusalToGoOn,
-  type Statement,
-  storedOf,
-  touchJob
+  storedOf
 } from "./Ledger.ts"
-import { makeWriter, quoted, type Sent } from "./LoadStatement.ts"
-import { type Chunk, type JobStart, LoadError, LoadTarget, type OpenJob } from "./LoadTarget.ts"
+import { quoted } from "./LoadStatement.ts"
+import { type JobStart, type LoadError, LoadTarget, type OpenJob } from "./LoadTarget.ts"
 import type { MariaDbSession, SessionOptions } from "./MariaDbSession.ts"
+import { errnoOf, isTransient, makeStoring, patience, run } from "./StoreChunk.ts"
 import { columnOfMariaDb, type MariaDbColumn, type Table, TableError } from "./Table.ts"
 
 /**
@@ -53,12 +40,8 @@ const defaultChunkRows = 65_535
 const defaultConnections = 2
 
 const noSuchTable = 1146
-const lockWaitTimeout = 1205
-const deadlock = 1213
-const duplicateKey = 1062
 /** A warning: a text would be longer than max_allowed_packet, and is NULL. */
 const resultTooLong = 1301
-const errnoOf = ({ cause }: LoadError) => (cause as { readonly errno?: number } | undefined)?.errno
 
 /** A server keeps JSON as LONGTEXT with a CHECK. To ask for CHECKs takes it longer than all else here, so only where one may be. */
 const jsonColumns = (session: MariaDbSession, table: string) =>
@@ -82,27 +65,6 @@ const describe = (session: MariaDbSession, table: string): Effect.Effect<Table, 
     const isJson = ({ COLUMN_NAME }: MariaDbColumn) => checks.has(`json_valid(${quoted(COLUMN_NAME)})`)
     return { engine: "mariadb", name: table, columns: rows.map((row) => columnOfMariaDb({ ...row, isJson: isJson(row) })) }
   })
-
-const run = (session: MariaDbSession, [sql, values]: Statement) => session.run(sql, values)
-
-/** A chunk as the ledger has it; without ids where it was stored in parts, which others' ids may lie between. */
-const findChunk = Effect.fnUntraced(function* (session: MariaDbSession, job: string, { blocks, number }: Chunk) {
-  const [row] = yield* session.query<ChunkRow>(...chunkOf(job, number))
-  if (row === undefined) return undefined
-  if (row.from_position !== blocks[0]!.from || row.to_position !== blocks.at(-1)!.to) {
-    return yield* new LoadError({ message: `another loader works on the job ${job}`, isTransient: false })
-  }
-  const stored = storedOf(row)
-  const isContiguous = stored.firstId !== null && stored.lastId !== null && stored.lastId - stored.firstId + 1 === stored.rows
-  return isContiguous ? stored : { ...stored, firstId: null, lastId: null }
-})
-
-const isTransient = (error: unknown): boolean => error instanceof LoadError && error.isTransient
-
-const patience = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ duration: "60 seconds" })
-)
 
 /** Outside of a chunk's transaction, where asking again does no harm. */
 const patiently = <A>(lane: Lane, f: (session: MariaDbSession) => Effect.Effect<A, LoadError>) => {
@@ -186,10 +148,9 @@ const make = (url: Redacted.Redacted, options: TargetOptions) =>
         const auto = described.columns.find(({ autoIncrement }) => autoIncrement)
         const connections = Math.max(1, start.connections ?? defaultConnections)
         const isNumbered = auto !== undefined && !start.columns.includes(auto.name)
-        /** One more than may load at once, so that nobody who has loaded and waits for his turn keeps another from loading. */
-        const most = connections === 1 ? 1 : isNumbered ? 2 : connections + 1
+        /** One more than may store at once, so that nobody who has stored and waits for his turn keeps another from storing. */
+        const most = connections === 1 ? 1 : auto !== undefined ? 2 : connections + 1
         const lanes = yield* makeLanes(url, { job, lock: lockOf(database, job), most, session: options })
-        const loading = yield* Semaphore.make(connections)
         /** For what the table holds, beside the load. */
         const measuring = yield* makeAsk(url, patience, { silenceMs: measuringSilenceMs })
         const { numbers, row } = yield* lanes.use((lane) =>
@@ -200,115 +161,16 @@ const make = (url: Redacted.Redacted, options: TargetOptions) =>
           })
         )
         yield* crashPoint("load.begun")
-        /** Rows of one chunk were in the way of another's: from then on one after another. */
-        let isContended = false
-        /** The server executes in bulk, and nobody else gets numbers meanwhile. */
-        let inserts = options.inserts !== false
-
-        const load: OpenJob["load"] = (columns, chunk, turn, recordRejects) => {
-          const givesIds = isNumbered && numbers.isContiguous
-          const writerFor = (session: MariaDbSession) => makeWriter(session, { table, columns, givesIds })
-          const inserter = makeInserter({ table, columns, numbered: givesIds ? auto?.name : undefined })
-
-          /** Where the chunk is there already, whoever ended it: to be asked for. */
-          const begun = (session: MariaDbSession) =>
-            Effect.andThen(session.run("START TRANSACTION"), run(session, beginChunk(job, chunk))).pipe(
-              Effect.mapError((error) =>
-                errnoOf(error) === duplicateKey ? new LoadError({ ...error, isTransient: true }) : error
-              )
-            )
-          const finish = Effect.fnUntraced(function* (session: MariaDbSession, { refused, stored }: Sent) {
-            const rejects = yield* recordRejects(refused)
-            yield* run(session, recordChunk(job, chunk, stored, rejects))
-            yield* run(session, touchJob(job))
-            yield* crashPoint("load.recorded")
-            yield* session.run("COMMIT")
-            yield* crashPoint("load.committed")
-            return stored
-          })
-          const rollback = (session: MariaDbSession) => Effect.ignore(session.run("ROLLBACK"))
-
-          const sentAhead = Effect.fnUntraced(function* (session: MariaDbSession) {
-            yield* begun(session)
-            const insert = inserts ? yield* inserter(session, chunk) : undefined
-            // Of two that the server numbers the second one only waits, or gets numbers in between; and of two with given numbers the
-            // server looks at the counter for each row.
-            if (auto !== undefined || isContended) yield* turn.after("sent")
-            const sent = yield* loading.withPermits(1)(insert ?? writerFor(session).whole(chunk))
-            if (sent === "others get ids") inserts = false
-            return typeof sent === "string" ? undefined : sent
-          }, Effect.scoped)
-          /** None where anything goes wrong that is to be done again. */
-          const ahead = (session: MariaDbSession) =>
-            Effect.gen(function* () {
-              const sent = yield* sentAhead(session).pipe(
-                Effect.tapError((error) =>
-                  Effect.sync(() => {
-                    isContended ||= errnoOf(error) === lockWaitTimeout || errnoOf(error) === deadlock
-                    inserts &&= error.isTransient
-                  })
-                ),
-                Effect.option
-              )
-              if (Option.isNone(sent) || sent.value === undefined) {
-                yield* rollback(session)
-                return undefined
-              }
-              yield* crashPoint("load.sent")
-              yield* turn.reach("sent")
-              yield* turn.after("ended")
-              return yield* finish(session, sent.value).pipe(Effect.catchIf(isTransient, () => Effect.succeed(undefined)))
-            }).pipe(Effect.onError(() => rollback(session)))
-
-          /** Again on a new connection; if the chunk is there, its end was only not heard of. */
-          const inTurn = (lane: Lane) =>
-            Effect.gen(function* () {
-              const session = lane.session()
-              const committed = yield* findChunk(session, job, chunk)
-              if (committed !== undefined) return [committed]
-              return yield* Effect.gen(function* () {
-                yield* begun(session)
-                yield* session.run("SAVEPOINT sluice_chunk")
-                const writer = writerFor(session)
-                let sent = yield* writer.whole(chunk)
-                if (sent === undefined) {
-                  yield* session.run("ROLLBACK TO SAVEPOINT sluice_chunk")
-                  sent = yield* writer.parts(chunk)
-                }
-                yield* crashPoint("load.sent")
-                return yield* finish(session, sent)
-              }).pipe(Effect.onError(() => rollback(session)))
-            })
-
-          const stored = (lane: Lane) =>
-            Effect.gen(function* () {
-              const done = yield* turn.ahead(ahead(lane.session()))
-              if (Option.isSome(done) && done.value !== undefined) return done.value
-              yield* turn.after("ended")
-              yield* turn.clear
-              return yield* Effect.catchIf(inTurn(lane), isTransient, (error) =>
-                Effect.logWarning(`chunk ${chunk.number} of ${job}: ${(error as LoadError).message}; trying again`).pipe(
-                  Effect.andThen(
-                    Effect.retry(Effect.andThen(lane.reopen, inTurn(lane)), { while: isTransient, schedule: patience })
-                  )
-                )
-              )
-            })
-          return Effect.andThen(
-            turn.after("begun"),
-            lanes.use((lane) =>
-              Effect.gen(function* () {
-                yield* turn.reach("begun")
-                const all = yield* stored(lane)
-                const [asked] = yield* Effect.orElseSucceed(
-                  lane.session().query<{ asked: number }>(...isCancelled(job)),
-                  () => []
-                )
-                return { stored: all, cancelRequested: asked?.asked === 1 }
-              })
-            )
-          )
-        }
+        const load = makeStoring({
+          job,
+          table,
+          columns: described.columns,
+          lanes,
+          connections,
+          isNumbered,
+          hasContiguousIds: numbers.isContiguous,
+          inserts: options.inserts !== false
+        })
 
         return {
           progress: progressOf(row),
