@@ -5,7 +5,7 @@
 import type { Block, Reject } from "./Block.ts"
 import { type Check, checkOf, refusal, slack } from "./Check.ts"
 import { Checksum } from "./Checksum.ts"
-import { closeField, longHeadBytes, nullField, openField } from "./Fields.ts"
+import { closeField, type Form, mostMore, nullField, openField } from "./Fields.ts"
 import { type RawForm, rawOf } from "./rawOf.ts"
 import type { Column } from "./Table.ts"
 
@@ -63,6 +63,7 @@ export class BlockBuilder {
   /** Where the next byte goes. */
   at = 0
   readonly #checks: ReadonlyArray<Check>
+  readonly #forms: ReadonlyArray<Form>
   readonly #checksum: Checksum
   readonly #form: RawForm
   #rows = 0
@@ -84,13 +85,14 @@ export class BlockBuilder {
     this.columns = columns
     this.#form = form
     this.#checks = columns.map(checkOf)
+    this.#forms = columns.map(({ form = "text" }) => form)
     this.#checksum = new Checksum(columns)
     this.#from = from
   }
 
   /** Makes room for a value of `length` bytes, in whatever form. */
   reserve(length: number): void {
-    const needed = this.at + 2 * length + longHeadBytes + slack
+    const needed = this.at + 2 * length + mostMore + slack
     if (needed <= this.bytes.length) return
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length))
     this.bytes.copy(larger, 0, 0, this.at)
@@ -100,6 +102,7 @@ export class BlockBuilder {
   beginRow(): void {
     this.#rowStart = this.at
     this.#wrong = undefined
+    this.#checksum.begin()
   }
 
   /** As if the row had not begun. */
@@ -118,13 +121,17 @@ export class BlockBuilder {
     if (this.#wrong !== undefined) return
     const end = this.#checks[index]!(this.bytes, start, this.at, high)
     if (end < 0) this.wrong(this.columns[index]!.name, refusal)
-    else this.at = closeField(this.bytes, start, end)
+    else {
+      this.#checksum.add(index, this.bytes, start, end)
+      this.at = closeField(this.#forms[index]!, this.bytes, start, end)
+    }
   }
 
   /** Whatever was written since `start`, the column `index` is NULL. */
   nullField(index: number, start: number): void {
     const { name, nullable } = this.columns[index]!
     if (!nullable) this.wrong(name, "no value, and the column is NOT NULL")
+    this.#checksum.addNull(index)
     this.at = nullField(this.bytes, start)
   }
 
@@ -160,7 +167,7 @@ export class BlockBuilder {
       this.at = this.#rowStart
       return false
     }
-    this.#sum += this.#checksum.ofRow(this.bytes, this.#rowStart)
+    this.#sum += this.#checksum.sum
     this.#starts[this.#rows] = this.#rowStart
     this.#lines[this.#rows++] = line
     return true

@@ -42,20 +42,22 @@ export const knowsBulk = (connection: Driver.Connection): boolean =>
 
 const bulkExecute = 0xfa
 const typesFollow = 128
-const varString = 253
+/** Of a parameter: a type, and whether it has no sign. */
+const types = { text: [253, 0], int64: [8, 0], uint64: [8, 128], datetime: [12, 0] } as const
+export type Parameter = keyof typeof types
 
 /** What a packet may hold besides its rows. */
 export const overhead = (parameters: number) => 7 + 2 * parameters
 /** What fits into one packet of the protocol. */
 export const largestPacket = 2 ** 24 - 2
 
-const head = (statementId: number, parameters: number, length: number): Buffer => {
-  const bytes = Buffer.alloc(4 + overhead(parameters))
-  bytes.writeUIntLE(overhead(parameters) + length, 0, 3)
+const head = (statementId: number, parameters: ReadonlyArray<Parameter>, length: number): Buffer => {
+  const bytes = Buffer.alloc(4 + overhead(parameters.length))
+  bytes.writeUIntLE(overhead(parameters.length) + length, 0, 3)
   bytes[4] = bulkExecute
   bytes.writeUInt32LE(statementId, 5)
   bytes.writeUInt16LE(typesFollow, 9)
-  for (let i = 0; i < parameters; i++) bytes[11 + 2 * i] = varString
+  for (const [i, parameter] of parameters.entries()) bytes.set(types[parameter], 11 + 2 * i)
   return bytes
 }
 
@@ -119,7 +121,7 @@ class BulkExecute extends EventEmitter {
  */
 export const beginBulk = (
   connection: Driver.Connection,
-  statement: { readonly id: number; readonly parameters: number },
+  statement: { readonly id: number; readonly parameters: ReadonlyArray<Parameter> },
   rows: ReadonlyArray<Uint8Array>,
   onResult: (error: unknown, inserted?: Inserted) => void
 ): (() => void) => {

@@ -5,7 +5,7 @@
  * that are sent, `checksumSql` from the table. It finds accidents, not forgeries. Values of FLOAT and DOUBLE, which a server prints in its
  * own way, and of INET are not in it.
  */
-import { Fields } from "./Fields.ts"
+import type { Fields } from "./Fields.ts"
 import type { Column } from "./Table.ts"
 
 /** Slicing-by-4 (https://create.stephan-brumme.com/crc32/): table k is for the byte that k others follow. Measured: half the time of one table. */
@@ -39,27 +39,50 @@ const isIn = ({ type }: Column) => type.kind !== "float" && type.kind !== "inet"
 /** The columns that the checksum leaves out. */
 export const leftOut = (columns: ReadonlyArray<Column>): ReadonlyArray<Column> => columns.filter((column) => !isIn(column))
 
+/** Of a row, field by field in their order, or of all its values. */
 export class Checksum {
   readonly #isIn: ReadonlyArray<boolean>
-  readonly #fields = new Fields()
+  #crc = -1
+  #isFirst = true
 
   constructor(columns: ReadonlyArray<Column>) {
     this.#isIn = columns.map(isIn)
   }
 
-  /** The row whose first field begins at `start`. */
-  ofRow(bytes: Uint8Array, start: number): number {
-    const fields = this.#fields.row(bytes, start)
-    let c = -1
-    let isFirst = true
-    for (const included of this.#isIn) {
+  begin(): void {
+    this.#crc = -1
+    this.#isFirst = true
+  }
+
+  /** The value of the column `index`, as text between `start` and `end`. */
+  add(index: number, bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#isIn[index]!) return
+    if (!this.#isFirst) this.#crc = tables[(this.#crc ^ tab) & 255]! ^ (this.#crc >>> 8)
+    this.#isFirst = false
+    this.#crc = extended(this.#crc, bytes, start, end)
+  }
+
+  addNull(index: number): void {
+    this.add(index, nullText, 0, nullText.length)
+  }
+
+  /** Of what was added since the beginning. */
+  get sum(): number {
+    return ~this.#crc >>> 0
+  }
+
+  /** Of the row that `fields` has gone to. */
+  ofRow(fields: Fields): number {
+    this.begin()
+    for (let i = 0; i < this.#isIn.length; i++) {
       fields.next()
-      if (!included) continue
-      if (!isFirst) c = extended(c, tab, 0, 1)
-      isFirst = false
-      c = fields.isNull ? extended(c, nullText, 0, nullText.length) : extended(c, bytes, fields.start, fields.end)
+      if (fields.isNull) this.addNull(i)
+      else {
+        const text = Buffer.from(fields.text())
+        this.add(i, text, 0, text.length)
+      }
     }
-    return ~c >>> 0
+    return this.sum
   }
 
   /** Of the values that are in it, as the table gives them back. */
@@ -69,7 +92,7 @@ export class Checksum {
   }
 }
 
-const tab = Buffer.from("\t")
+const tab = 9
 const nullText = Buffer.from("\\N")
 
 const quoted = (name: string) => `\`${name.replaceAll("`", "``")}\``

@@ -6,10 +6,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { Parameter } from "./BulkExecute.ts"
 import { checksumOf, filled, fromText, quoted, refusalOf, type Sent } from "./LoadStatement.ts"
 import type { Chunk, LoadError } from "./LoadTarget.ts"
 import type { MariaDbSession } from "./MariaDbSession.ts"
 import type { Column } from "./Table.ts"
+
+const parameterOf = ({ form = "text", unsigned }: Column): Parameter => (form === "int64" && unsigned === true ? "uint64" : form)
 
 export interface InserterOptions {
   readonly table: string
@@ -36,7 +39,7 @@ export const makeInserter = ({ columns, numbered, table }: InserterOptions): Ins
   const values = columns.map((column) => fromText(column, "?")).join(", ")
   const statement = {
     sql: `INSERT INTO ${quoted(table)} (${names}) VALUES (${values})`,
-    parameters: columns.length
+    parameters: columns.map(parameterOf)
   }
   const idsAbove = (id: number) => [`SELECT 1 FROM ${quoted(table)} WHERE ${quoted(numbered!)} > ? LIMIT 1`, [id]] as const
 

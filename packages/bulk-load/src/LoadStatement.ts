@@ -50,26 +50,28 @@ escapes[10] = 110
 escapes[0] = 48
 
 /** Rows as the statement reads them: columns by tab, rows by newline, escaped by backslash, `\N` for NULL. */
-const textOf = ({ bytes, starts }: Block, columns: number, from: number, to: number): Buffer => {
-  // A field of one byte, NULL, becomes three, and a byte at most two.
+const textOf = ({ bytes, starts }: Block, columns: ReadonlyArray<Column>, from: number, to: number): Buffer => {
+  // A NULL of one byte becomes three, a byte of text at most two, and a number or a time of nine at most 21.
   const text = Buffer.allocUnsafe(3 * (starts[to]! - starts[from]!))
-  const fields = new Fields()
+  const fields = new Fields(columns)
+  const last = columns.length - 1
   let at = 0
   for (let row = from; row < to; row++) {
     fields.row(bytes, starts[row]!)
-    for (let column = 1; column <= columns; column++) {
+    for (let column = 0; column <= last; column++) {
       fields.next()
-      if (fields.isNull) {
+      if (!fields.isNull && fields.form !== "text") at += text.write(fields.text(), at, "latin1")
+      else if (fields.isNull) {
         text[at++] = backslash
         text[at++] = 78
-      }
-      for (let i = fields.start; i < fields.end; i++) {
-        const byte = bytes[i]!
-        const escaped = escapes[byte]!
-        if (escaped !== 0) text[at++] = backslash
-        text[at++] = escaped === 0 ? byte : escaped
-      }
-      text[at++] = column === columns ? 10 : 9
+      } else
+        for (let i = fields.start; i < fields.end; i++) {
+          const byte = bytes[i]!
+          const escaped = escapes[byte]!
+          if (escaped !== 0) text[at++] = backslash
+          text[at++] = escaped === 0 ? byte : escaped
+        }
+      text[at++] = column === last ? 10 : 9
     }
   }
   return text.subarray(0, at)
@@ -111,9 +113,10 @@ export const checksumOf = (blocks: ReadonlyArray<Block>) => blocks.reduce((sum, 
 export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }: WriterOptions): Writer => {
   const statement = loadSql(table, columns)
   const checksum = new Checksum(columns)
+  const fields = new Fields(columns)
   const sumOf = ({ bytes, starts }: Block, from: number, to: number) => {
     let sum = 0
-    for (let i = from; i < to; i++) sum += checksum.ofRow(bytes, starts[i]!)
+    for (let i = from; i < to; i++) sum += checksum.ofRow(fields.row(bytes, starts[i]!))
     return sum
   }
 
@@ -135,7 +138,7 @@ export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }
     function* (block, from, to) {
       if (from === to) return { stored: [], refused: [] }
       yield* session.run("SAVEPOINT sluice_part")
-      const part = textOf(block, columns.length, from, to)
+      const part = textOf(block, columns, from, to)
       const whole = yield* send([part], to - from, sumOf(block, from, to))
       if (typeof whole === "object") return { stored: [whole], refused: [] }
       const [warning] =
@@ -157,7 +160,7 @@ export const makeWriter = (session: MariaDbSession, { columns, givesIds, table }
       const { blocks, rows } = filled(chunk)
       if (rows === 0) return { stored: [], refused: [] }
       function* parts() {
-        for (const block of blocks) yield textOf(block, columns.length, 0, block.rows)
+        for (const block of blocks) yield textOf(block, columns, 0, block.rows)
       }
       const stored = yield* send(parts(), rows, checksumOf(blocks))
       return typeof stored === "object" ? { stored: [stored], refused: [] } : undefined

@@ -52,11 +52,11 @@ const isRefusal = ({ reason }: SqlError.SqlError) =>
 type Bound = string | null | Uint8Array
 
 const valuesOf = (columns: ReadonlyArray<Column>, { bytes, starts }: Block, row: number): ReadonlyArray<Bound> => {
-  const fields = new Fields().row(bytes, starts[row]!)
+  const fields = new Fields(columns).row(bytes, starts[row]!)
   return columns.map(({ type }) => {
     fields.next()
     if (fields.isNull) return null
-    const text = bytes.toString("utf8", fields.start, fields.end)
+    const text = fields.text()
     return type.kind === "binary" ? Buffer.from(text, "hex") : text
   })
 }
@@ -138,6 +138,7 @@ const make = Effect.gen(function* () {
 
     const load: OpenJob["load"] = (columns, chunk, _, recordRejects) => {
       const checksum = new Checksum(columns)
+      const fields = new Fields(columns)
       const width = Math.max(1, Math.floor(valuesPerStatement / columns.length))
       const givesIds = auto !== undefined && !columns.some(({ name }) => name === auto.name)
       const lastId = Effect.map(query<{ id: number }>("SELECT last_insert_rowid() AS id"), ([row]) => row!.id)
@@ -154,7 +155,7 @@ const make = Effect.gen(function* () {
           )
           if (error === undefined) {
             let sum = 0
-            for (let i = from; i < to; i++) sum += checksum.ofRow(block.bytes, block.starts[i]!)
+            for (let i = from; i < to; i++) sum += checksum.ofRow(fields.row(block.bytes, block.starts[i]!))
             const last = givesIds ? yield* lastId : null
             const firstId = last === null ? null : last - (to - from) + 1
             return { stored: [{ rows: to - from, firstId, lastId: last, checksum: sum }], refused: [] }

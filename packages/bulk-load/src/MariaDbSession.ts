@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Driver from "mysql2"
-import { beginBulk, type Inserted, knowsBulk, largestPacket, offerBulk, overhead } from "./BulkExecute.ts"
+import { beginBulk, type Inserted, knowsBulk, largestPacket, offerBulk, overhead, type Parameter } from "./BulkExecute.ts"
 import { LoadError } from "./LoadTarget.ts"
 
 export interface Outcome {
@@ -40,7 +40,7 @@ export interface MariaDbSession {
 
 export interface BulkStatement {
   readonly sql: string
-  readonly parameters: number
+  readonly parameters: ReadonlyArray<Parameter>
 }
 
 interface DriverError {
@@ -169,7 +169,7 @@ export const openSession = (
       bulk: Effect.fnUntraced(function* ({ parameters, sql }, rows) {
         if (!knowsBulk(connection)) return undefined
         mostBytes ??= Math.min(largestPacket, (yield* query<{ most: number }>("SELECT @@max_allowed_packet AS most"))[0]!.most)
-        if (rows.reduce((sum, { length }) => sum + length, overhead(parameters)) > mostBytes) return undefined
+        if (rows.reduce((sum, { length }) => sum + length, overhead(parameters.length)) > mostBytes) return undefined
         const id = yield* prepared(sql)
         const outcome = yield* Deferred.make<Inserted, LoadError>()
         const release = beginBulk(connection, { id, parameters }, rows, (cause, inserted) =>

@@ -5,6 +5,7 @@
  * `unsupported` and can't be loaded into, so nothing is ever stored in a form that was not checked.
  */
 import * as Data from "effect/Data"
+import type { Form } from "./Fields.ts"
 
 export type ColumnType =
   /** `min` and `max` are both allowed. */
@@ -43,6 +44,10 @@ export interface Column {
   readonly generated: boolean
   /** Of a text; undefined for what is none, or not known. */
   readonly charset?: string | undefined
+  /** How its values lie in a block; as text unless given. */
+  readonly form?: Form | undefined
+  /** Of int64: it has no sign. */
+  readonly unsigned?: boolean | undefined
 }
 
 export interface Table {
@@ -151,9 +156,15 @@ const mariaDbType = (row: MariaDbColumn): ColumnType => {
   }
 }
 
+const formOf = (type: ColumnType): Pick<Column, "form" | "unsigned"> =>
+  type.kind === "integer"
+    ? { form: "int64", unsigned: type.min === 0n }
+    : { form: type.kind === "datetime" && type.fraction === 0 ? "datetime" : "text" }
+
 export const columnOfMariaDb = (row: MariaDbColumn): Column => ({
   name: row.COLUMN_NAME,
   type: mariaDbType(row),
+  ...formOf(mariaDbType(row)),
   nullable: row.IS_NULLABLE === "YES",
   hasDefault: row.COLUMN_DEFAULT !== null,
   autoIncrement: /\bauto_increment\b/i.test(row.EXTRA),

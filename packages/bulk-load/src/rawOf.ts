@@ -11,11 +11,11 @@ export type RawForm =
   | { readonly format: "ndjson" }
 
 const textsOf = (columns: ReadonlyArray<Column>, bytes: Buffer, start: number): ReadonlyArray<string | null> => {
-  const fields = new Fields().row(bytes, start)
+  const fields = new Fields(columns).row(bytes, start)
   return columns.map(({ type }) => {
     fields.next()
     if (fields.isNull) return null
-    const text = bytes.toString("utf8", fields.start, fields.end)
+    const text = fields.text()
     return type.kind === "binary" ? Buffer.from(text, "hex").toString("utf8") : text
   })
 }

@@ -30,7 +30,7 @@ type Row = ReadonlyArray<string | null>
 /** The rows of a block as the database reads them. */
 export const rowsOf = ({ bytes, rows, starts }: Block): ReadonlyArray<Row> =>
   Array.from({ length: rows }, (_, i) => {
-    const fields = new Fields().row(bytes, starts[i]!)
+    const fields = new Fields([]).row(bytes, starts[i]!)
     const row: Array<string | null> = []
     while (row.length === 0 || fields.end < starts[i + 1]!) {
       fields.next()
