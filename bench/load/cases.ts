@@ -114,6 +114,12 @@ export const oneConnection = async (setting: Setting, data: Data, options: OneCo
       title: "ours, CSV file, verified at the end",
       expected: data,
       programs: () => [oursFile(url, file, [])]
+    },
+    {
+      name: "ours-single",
+      title: "ours, CSV file, --no-verify, --connections 1",
+      expected: data,
+      programs: () => [oursFile(url, file, ["--no-verify", "--connections", "1"])]
     }
   ]
   if (knows.has("--generate")) {
@@ -127,9 +133,12 @@ export const oneConnection = async (setting: Setting, data: Data, options: OneCo
   const rounds = setting.rounds(options.rounds)
   return {
     name,
-    title: `One connection, ${rows.toLocaleString("en")} rows${uniqueEmail ? ", unique index on email" : ""}`,
+    title: `AUTO_INCREMENT table, ${rows.toLocaleString("en")} rows${uniqueEmail ? ", unique index on email" : ""}`,
     reference: "client",
-    notes: ["Every value that ours sends is checked against its column first, with or without the verification at the end."],
+    notes: [
+      "Every value that ours sends is checked against its column first, with or without the verification at the end.",
+      "One statement stores at a time. Unless `--connections 1` is given, ours has a second connection that takes the next rows to the server meanwhile, and waits for no commit."
+    ],
     rounds,
     ways: await inTurn(setting, contenders, { rows, uniqueEmail }, rounds)
   }
