@@ -6,7 +6,7 @@
  * `callTimeout` in any case: the driver may wait for ever for a call that was under way when its server was killed. What was written
  * successfully is on a majority of the nodes.
  */
-import { Context, Duration, Effect, Layer, Redacted, Schema, type Scope } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Redacted, Schema, type Scope } from "effect"
 import { type Db, MongoClient } from "mongodb"
 
 export interface MongoDbConfig {
@@ -26,6 +26,8 @@ export class MongoDb extends Context.Service<
     readonly client: MongoClient
     readonly db: Db
     readonly run: <A>(f: (db: Db) => Promise<A>) => Effect.Effect<A, MongoDbError>
+    /** As `run`, without a fiber: `done` is called once, unless the call was given up before, with what this returns. */
+    readonly runUnsafe: <A>(f: (db: Db) => Promise<A>, done: (exit: Exit.Exit<A, MongoDbError>) => void) => () => void
     readonly ping: Effect.Effect<void, MongoDbError>
   }
 >()("sluice/MongoDb") {
@@ -56,12 +58,27 @@ const make = (options: MongoDbConfig): Effect.Effect<MongoDb["Service"], MongoDb
       (opened) => Effect.promise(() => opened.close().catch(() => {}))
     )
     const db = client.db()
-    const run = <A>(f: (db: Db) => Promise<A>) =>
-      Effect.tryPromise({ try: () => f(db), catch: (cause) => new MongoDbError({ cause }) }).pipe(
-        Effect.timeoutOrElse({
-          duration: callTimeout,
-          orElse: () => Effect.fail(new MongoDbError({ cause: new Error(`no answer within ${Duration.format(callTimeout)}`) }))
-        })
-      )
-    return { client, db, run, ping: Effect.asVoid(run((opened) => opened.command({ ping: 1 }))) }
+    const callTimeoutMs = Duration.toMillis(callTimeout)
+    const runUnsafe: MongoDb["Service"]["runUnsafe"] = (f, done) => {
+      let isOver = false
+      const stop = () => {
+        isOver = true
+        clearTimeout(timer)
+      }
+      const give = (exit: Parameters<typeof done>[0]) => {
+        if (isOver) return
+        stop()
+        done(exit)
+      }
+      const fail = (cause: unknown) => give(Exit.fail(new MongoDbError({ cause })))
+      const timer = setTimeout(() => fail(new Error(`no answer within ${Duration.format(callTimeout)}`)), callTimeoutMs)
+      try {
+        f(db).then((answer) => give(Exit.succeed(answer)), fail)
+      } catch (cause) {
+        fail(cause)
+      }
+      return stop
+    }
+    const run = <A>(f: (db: Db) => Promise<A>) => Effect.callback<A, MongoDbError>((resume) => Effect.sync(runUnsafe(f, resume)))
+    return { client, db, run, runUnsafe, ping: Effect.asVoid(run((opened) => opened.command({ ping: 1 }))) }
   })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Batcher } from "@sluice/engines"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Tracer } from "effect"
 
 const recording = (maxBatch: number, answer: (item: number) => number = (item) => item * 10) => {
   const calls: Array<readonly [string, ReadonlyArray<number>]> = []
@@ -74,6 +74,35 @@ describe("Batcher", () => {
       })
       assert.deepStrictEqual(first, Exit.succeed(1))
       assert.isTrue(Exit.isFailure(second) && Cause.hasDies(second.cause))
+    })
+  )
+
+  it.live("without a fiber: answers that are there, and what is left to do for others; with a trace as ever", () =>
+    Effect.gen(function* () {
+      const ways: Array<string> = []
+      const { request } = yield* Batcher.make({
+        maxBatch: 10,
+        run: (key: string, items: ReadonlyArray<number>) =>
+          Effect.sync(() => {
+            ways.push(`${key} run`)
+            return items
+          }),
+        runUnsafe: (key, items, done: (answers: Effect.Effect<ReadonlyArray<number>, "broken">) => void) => {
+          ways.push(key)
+          if (key === "now") done(Exit.succeed(items))
+          else if (key === "later") setTimeout(() => done(Exit.succeed(items)), 5)
+          else if (key === "left") done(Effect.delay(Effect.succeed(items), 5))
+          else done(key === "failed" ? Exit.fail("broken") : Effect.fail("broken"))
+        }
+      })
+      const both = (key: string) =>
+        Effect.all([Effect.exit(request(key, 1)), Effect.exit(request(key, 2))], { concurrency: "unbounded" })
+      for (const key of ["now", "later", "left"]) assert.deepStrictEqual(yield* both(key), [Exit.succeed(1), Exit.succeed(2)])
+      const broken = Exit.fail("broken" as const)
+      for (const key of ["failed", "failing"]) assert.deepStrictEqual(yield* both(key), [broken, broken])
+      const parent = Tracer.externalSpan({ spanId: "1".repeat(16), traceId: "1".repeat(32), sampled: true })
+      assert.strictEqual(yield* Effect.withParentSpan(request("traced", 3), parent), 3)
+      assert.deepStrictEqual(ways, ["now", "later", "left", "failed", "failing", "traced run"])
     })
   )
 })

@@ -12,8 +12,8 @@
  *   generation is still the live one. A generation is dropped `retireMs` after it was last named: nobody reads it by then.
  */
 import type { OrderEvent } from "@sluice/domain"
-import { Context, Effect, Layer, Schema } from "effect"
-import { type OrderViewError, OrderViews } from "./OrderViews.ts"
+import { Context, Effect, Exit, Layer, Schema } from "effect"
+import { type Found, type OrderViewError, OrderViews } from "./OrderViews.ts"
 
 export const Run = Schema.Struct({
   /** Who rebuilds, or did. It is alone as long as its lease has not run out. */
@@ -101,8 +101,13 @@ export const generationsAmong = (prefix: string, names: ReadonlyArray<string>): 
 export const keptOf = ({ building, former, live }: State): ReadonlyArray<number> =>
   [building, former, live].filter((generation) => generation !== null)
 
+interface Seen {
+  readonly state: State
+  readonly atMs: number
+}
+
 export const make = (store: GenerationStore["Service"]): View => {
-  let known: { readonly state: State; readonly atMs: number } | undefined
+  let known: Seen | undefined
   const views = new Map<number, View>()
 
   const viewOf = (generation: number): View => {
@@ -120,17 +125,28 @@ export const make = (store: GenerationStore["Service"]): View => {
     })
   })
 
-  const isFresh = (seen: { readonly atMs: number }) => performance.now() - seen.atMs <= freshMs
+  const isFresh = (seen: Seen) => performance.now() - seen.atMs <= freshMs
   const fresh = Effect.suspend(() => (known !== undefined && isFresh(known) ? Effect.succeed(known) : look))
 
-  const reading = <A>(read: (view: View) => Effect.Effect<A, OrderViewError>): Effect.Effect<A, OrderViewError> =>
-    Effect.flatMap(fresh, (seen) =>
-      Effect.flatMap(read(viewOf(seen.state.live)), (answer) =>
-        isFresh(seen)
-          ? Effect.succeed(answer)
-          : Effect.flatMap(look, ({ state }) => (state.live === seen.state.live ? Effect.succeed(answer) : reading(read)))
-      )
+  type Read<A> = (view: View) => Effect.Effect<A, OrderViewError>
+
+  const reading = <A>(read: Read<A>): Effect.Effect<A, OrderViewError> =>
+    Effect.flatMap(fresh, (seen) => Effect.flatMap(read(viewOf(seen.state.live)), (answer) => valid(seen, answer, read)))
+
+  /** An answer that took long, where another generation is live by now, is read again. */
+  const valid = <A>(seen: Seen, answer: A, read: Read<A>): Effect.Effect<A, OrderViewError> =>
+    isFresh(seen)
+      ? Exit.succeed(answer)
+      : Effect.flatMap(look, ({ state }) => (state.live === seen.state.live ? Effect.succeed(answer) : reading(read)))
+
+  const findUnsafe: View["findUnsafe"] = (ids, done) => {
+    const read: Read<Found> = (view) => view.find(ids)
+    if (known === undefined || !isFresh(known)) return done(reading(read))
+    const seen = known
+    viewOf(seen.state.live).findUnsafe(ids, (found) =>
+      done(Exit.isExit(found) && isFresh(seen) ? found : Effect.flatMap(found, (answer) => valid(seen, answer, read)))
     )
+  }
 
   const isGone = (generation: number) => Effect.map(look, ({ state }) => !keptOf(state).includes(generation))
 
@@ -153,6 +169,7 @@ export const make = (store: GenerationStore["Service"]): View => {
     mend: (events) => writing((view) => view.mend(events)),
     remove: (ids) => writing((view) => view.remove(ids)),
     find: (ids) => (ids.length === 0 ? Effect.succeed([]) : reading((view) => view.find(ids))),
+    findUnsafe,
     page: (options) => reading((view) => view.page(options)),
     scan: (after, limit) => reading((view) => view.scan(after, limit)),
     ping: Effect.asVoid(store.read)

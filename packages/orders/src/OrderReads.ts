@@ -71,6 +71,7 @@ const make = Effect.fnUntraced(function* ({ waitMs }: { readonly waitMs: number 
   const views = yield* OrderViews
   const batcher = yield* Batcher.make<OrderId, StoredOrder | undefined, OrderViewError, never>({
     run: (_, ids) => views.find(ids),
+    runUnsafe: (_, ids, done) => views.findUnsafe(ids, done),
     maxBatch
   })
   const look = (id: OrderId) => away(batcher.request("", id))

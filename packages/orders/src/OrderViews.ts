@@ -19,6 +19,9 @@ export interface StoredOrder {
   readonly json: string
 }
 
+/** Each by its index; undefined where the view has none. */
+export type Found = ReadonlyArray<StoredOrder | undefined>
+
 export interface Position {
   readonly placedAtMs: number
   readonly orderId: OrderId
@@ -45,8 +48,9 @@ export class OrderViews extends Context.Service<
     readonly apply: (events: ReadonlyArray<OrderEvent>) => Effect.Effect<void, OrderViewError>
     /** As `apply`, but overwrites what has the same version too: for what stands there and should not. */
     readonly mend: (events: ReadonlyArray<OrderEvent>) => Effect.Effect<void, OrderViewError>
-    /** Each by its index; undefined where the view has none. */
-    readonly find: (ids: ReadonlyArray<OrderId>) => Effect.Effect<ReadonlyArray<StoredOrder | undefined>, OrderViewError>
+    readonly find: (ids: ReadonlyArray<OrderId>) => Effect.Effect<Found, OrderViewError>
+    /** As `find`, without a fiber as far as the engine can: `done` is given the answers as an `Exit`, or what is left to do for them. */
+    readonly findUnsafe: (ids: ReadonlyArray<OrderId>, done: (found: Effect.Effect<Found, OrderViewError>) => void) => void
     /** Of one customer, newest first, those of one instant by descending id. */
     readonly page: (options: PageOptions) => Effect.Effect<ReadonlyArray<StoredOrder>, OrderViewError>
     /** All orders by id, ascending, from the one after `after` ("" is the start). */
@@ -92,8 +96,8 @@ export const fromKept = (kept: Read): StoredOrder => ({
 })
 
 /** Each answer to the one who asked for it. */
-export const byAsked = (ids: ReadonlyArray<OrderId>, rows: ReadonlyArray<Read>): ReadonlyArray<StoredOrder | undefined> => {
-  const found = new Map(rows.map((row) => [row.order_id, fromKept(row)]))
+export const byAsked = (ids: ReadonlyArray<OrderId>, orders: ReadonlyArray<StoredOrder>): Found => {
+  const found = new Map(orders.map((order) => [order.orderId, order]))
   return ids.map((id) => found.get(id))
 }
 

@@ -13,10 +13,10 @@
  * The indexes are made at the first write, so MongoDB may be away at the start. Which generations there are is read from the primary, by
  * writers after a write that a majority has: one that was deposed meanwhile can't hide a generation that was named before that write.
  */
-import type { OrderEvent } from "@sluice/domain"
+import type { OrderEvent, OrderId } from "@sluice/domain"
 import { MongoDb, type MongoDbError } from "@sluice/engines"
-import { Array, Effect, Layer, Schema } from "effect"
-import { type AnyBulkWriteOperation, type Collection, type Db, type Filter, MongoServerError } from "mongodb"
+import { Array, Effect, Exit, Layer, Schema } from "effect"
+import { type AnyBulkWriteOperation, type Collection, type Db, type Filter, MongoNetworkError, MongoServerError } from "mongodb"
 import {
   firstState,
   GenerationStore,
@@ -26,7 +26,17 @@ import {
   StateJson,
   type View
 } from "./OrderGenerations.ts"
-import { byAsked, fromKept, type Kept, OrderViewError, OrderViews, type PageOptions, partsOf } from "./OrderViews.ts"
+import {
+  byAsked,
+  type Found,
+  fromKept,
+  type Kept,
+  OrderViewError,
+  OrderViews,
+  type PageOptions,
+  partsOf,
+  type StoredOrder
+} from "./OrderViews.ts"
 
 type OrderDocument = Omit<Kept, "order_id"> & { readonly _id: string }
 type ProfileDocument = { readonly _id: string; readonly version: number; readonly customer: string }
@@ -64,7 +74,10 @@ const makeIndexes = (orders: Collection<OrderDocument>) =>
     { key: { customer_id: 1, state: 1, placed_at_ms: -1, _id: -1 } }
   ])
 
-const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof namesOf>): View => {
+const orderOf = ({ _id, customer, customer_id, document, placed_at_ms, version }: OrderDocument): StoredOrder =>
+  fromKept({ order_id: _id, version, customer_id, placed_at_ms, document, customer })
+
+const makeView = ({ ping, run, runUnsafe }: MongoDb["Service"], names: ReturnType<typeof namesOf>): View => {
   let [orderCollection, profileCollection]: [Collection<OrderDocument>?, Collection<ProfileDocument>?] = []
   const orders = (db: Db) => (orderCollection ??= db.collection(names.orders))
   const profiles = (db: Db) => (profileCollection ??= db.collection(names.profiles))
@@ -116,7 +129,39 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
       )
     }).pipe(failing)
 
-  const kept = ({ _id, ...rest }: OrderDocument): Kept => ({ ...rest, order_id: _id })
+  /**
+   * As a plain command: to make a cursor costs more than all else that a lone read does. The driver sends a command once only, but asks a
+   * second time by a cursor; so what a server or a connection failed is asked that way.
+   */
+  const findOne = async (db: Db, _id: OrderId): Promise<ReadonlyArray<OrderDocument>> => {
+    const { readConcern, readPreference } = db
+    try {
+      const command = { find: names.orders, filter: { _id }, limit: 1, singleBatch: true, ...(readConcern && { readConcern }) }
+      return (await db.command(command, { readPreference })).cursor.firstBatch
+    } catch (cause) {
+      if (!(cause instanceof MongoNetworkError || cause instanceof MongoServerError)) throw cause
+      return orders(db).find({ _id }, { limit: 1, singleBatch: true }).toArray()
+    }
+  }
+
+  const findAll = (db: Db, ids: ReadonlyArray<OrderId>) => {
+    const asked = [...new Set(ids)]
+    if (asked.length === 1) return findOne(db, asked[0]!)
+    return orders(db)
+      .find({ _id: { $in: asked } }, { batchSize: asked.length + 1 })
+      .toArray()
+  }
+
+  const answers = (ids: ReadonlyArray<OrderId>, found: ReadonlyArray<OrderDocument>): Exit.Exit<Found> => {
+    try {
+      return Exit.succeed(byAsked(ids, found.map(orderOf)))
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+
+  const answering = (ids: ReadonlyArray<OrderId>, found: Effect.Effect<ReadonlyArray<OrderDocument>, MongoDbError>) =>
+    Effect.flatMap(failing(found), (documents) => answers(ids, documents))
 
   return OrderViews.of({
     apply: (events) => write(events, "$gt"),
@@ -124,17 +169,16 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
     find: (ids) =>
       ids.length === 0
         ? Effect.succeed([])
-        : run((db) => {
-            const [first, ...others] = Array.dedupe(ids)
-            return others.length === 0
-              ? orders(db).find({ _id: first! }, { limit: 1, singleBatch: true }).toArray()
-              : orders(db)
-                  .find({ _id: { $in: [first!, ...others] } }, { batchSize: others.length + 2 })
-                  .toArray()
-          }).pipe(
-            Effect.map((found) => byAsked(ids, found.map(kept))),
-            failing
+        : answering(
+            ids,
+            run((db) => findAll(db, ids))
           ),
+    findUnsafe: (ids, done) => {
+      runUnsafe(
+        (db) => findAll(db, ids),
+        (exit) => done(Exit.isSuccess(exit) ? answers(ids, exit.value) : answering(ids, exit))
+      )
+    },
     page: ({ after, customerId, limit, state }: PageOptions) => {
       const filter: Filter<OrderDocument> = {
         customer_id: customerId,
@@ -147,7 +191,7 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
             })
       }
       return run((db) => orders(db).find(filter).sort({ placed_at_ms: -1, _id: -1 }).limit(Math.trunc(limit)).toArray()).pipe(
-        Effect.map((found) => found.map((order) => fromKept(kept(order)))),
+        Effect.map((found) => found.map(orderOf)),
         failing
       )
     },
@@ -159,7 +203,7 @@ const makeView = ({ ping, run }: MongoDb["Service"], names: ReturnType<typeof na
           .limit(Math.trunc(limit))
           .toArray()
       ).pipe(
-        Effect.map((found) => found.map((order) => fromKept(kept(order)))),
+        Effect.map((found) => found.map(orderOf)),
         failing
       ),
     remove: (ids) => run((db) => orders(db).deleteMany({ _id: { $in: Array.dedupe(ids) } })).pipe(Effect.asVoid, failing),

@@ -124,16 +124,19 @@ const makeView = (sql: SqlClient.SqlClient, names: ReturnType<typeof namesOf>): 
   const limited = (limit: number) => sql.literal(`LIMIT ${Math.trunc(limit)}`)
   const columns = sql.literal("order_id, version, customer_id, placed_at_ms, document, customer")
 
+  const find: View["find"] = (ids) =>
+    ids.length === 0
+      ? Effect.succeed([])
+      : sql<Kept>`SELECT ${columns} FROM ${table} WHERE ${sql.in("order_id", Array.dedupe(ids))}`.unprepared.pipe(
+          Effect.map((rows) => byAsked(ids, rows.map(fromKept))),
+          failing
+        )
+
   return OrderViews.of({
     apply: (events) => write(events, keepNewestOrder),
     mend: (events) => write(events, overwriteOrder),
-    find: (ids) =>
-      ids.length === 0
-        ? Effect.succeed([])
-        : sql<Kept>`SELECT ${columns} FROM ${table} WHERE ${sql.in("order_id", Array.dedupe(ids))}`.unprepared.pipe(
-            Effect.map((rows) => byAsked(ids, rows)),
-            failing
-          ),
+    find,
+    findUnsafe: (ids, done) => done(find(ids)),
     page: ({ after, customerId, limit, state }: PageOptions) => {
       const where = [
         sql`customer_id = ${customerId}`,

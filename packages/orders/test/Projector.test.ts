@@ -167,6 +167,7 @@ describe("projector", () => {
       const layer = Layer.mergeAll(
         Layer.mock(EventLog)({ batches: () => Stream.fromQueue(handed) }),
         Layer.mock(OrderViews.OrderViews)({
+          findUnsafe: () => {},
           apply: (events) =>
             Effect.andThen(
               Deferred.await(view),

@@ -38,8 +38,14 @@ export const orderChanged = (orderId: string, customerId: string, version = 1, c
   committedAtMs: Date.now()
 })
 
+export const findUnsafely = ({ findUnsafe }: OrderViews.OrderViews["Service"], ids: ReadonlyArray<string>) =>
+  Effect.callback<OrderViews.Found, OrderViews.OrderViewError>((resume) => findUnsafe(ids, resume))
+
+/** Both ways of reading, which give the same. */
 const read = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
-  const found = yield* (yield* OrderViews.OrderViews).find(ids)
+  const views = yield* OrderViews.OrderViews
+  const found = yield* views.find(ids)
+  assert.deepStrictEqual(yield* findUnsafely(views, ids), found)
   return found.map((order) => order && JSON.parse(order.json))
 })
 
@@ -98,6 +104,9 @@ export const orderViewsSuite = <E>(name: string, layer: Layer.Layer<OrderViews.O
             changes[0]!.order,
             changes[1]!.order
           ])
+          assert.deepStrictEqual(yield* read([two]), [changes[1]!.order])
+          assert.deepStrictEqual(yield* read([two, two]), [changes[1]!.order, changes[1]!.order])
+          assert.deepStrictEqual(yield* read(["none"]), [undefined])
         })
       )
 
