@@ -19,6 +19,8 @@ export interface InserterOptions {
   readonly columns: ReadonlyArray<Column>
   /** The column that the database numbers, one after another within a statement. */
   readonly numbered: string | undefined
+  /** The server's max_allowed_packet. */
+  readonly mostBytes: number
 }
 
 export interface Inserted extends Sent {
@@ -26,15 +28,18 @@ export interface Inserted extends Sent {
   readonly hasIds: Effect.Effect<boolean, LoadError>
 }
 
-/**
- * Sends a chunk's rows; what comes back stores them, and gives undefined where one is refused. Undefined where the server can't do it so.
- */
-export type Inserter = (
-  session: MariaDbSession,
-  chunk: Chunk
-) => Effect.Effect<Effect.Effect<Inserted | undefined, LoadError> | undefined, LoadError, Scope.Scope>
+export interface Inserter {
+  readonly prepare: (session: MariaDbSession) => Effect.Effect<void, LoadError>
+  /**
+   * Sends a chunk's rows; what comes back stores them, and gives undefined where one is refused. Undefined where the server can't do it so.
+   */
+  readonly send: (
+    session: MariaDbSession,
+    chunk: Chunk
+  ) => Effect.Effect<Effect.Effect<Inserted | undefined, LoadError> | undefined, LoadError, Scope.Scope>
+}
 
-export const makeInserter = ({ columns, numbered, table }: InserterOptions): Inserter => {
+export const makeInserter = ({ columns, mostBytes, numbered, table }: InserterOptions): Inserter => {
   const names = columns.map(({ name }) => quoted(name)).join(", ")
   const values = columns.map((column) => fromText(column, "?")).join(", ")
   const statement = {
@@ -43,12 +48,13 @@ export const makeInserter = ({ columns, numbered, table }: InserterOptions): Ins
   }
   const idsAbove = (id: number) => [`SELECT 1 FROM ${quoted(table)} WHERE ${quoted(numbered!)} > ? LIMIT 1`, [id]] as const
 
-  return Effect.fnUntraced(function* (session, chunk) {
+  const send: Inserter["send"] = Effect.fnUntraced(function* (session, chunk) {
     const { blocks, rows } = filled(chunk)
     if (rows === 0) return Effect.succeed({ stored: [], refused: [], hasIds: Effect.succeed(true) })
     const execute = yield* session.bulk(
       statement,
-      blocks.map(({ bytes }) => bytes)
+      blocks.map(({ bytes }) => bytes),
+      mostBytes
     )
     if (execute === undefined) return undefined
     return Effect.gen(function* () {
@@ -70,4 +76,5 @@ export const makeInserter = ({ columns, numbered, table }: InserterOptions): Ins
       }
     })
   })
+  return { prepare: (session) => session.prepare(statement.sql), send }
 }

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { checksumSql } from "./Checksum.ts"
+import { makeInserter } from "./InsertStatement.ts"
 import { type Lane, lockOf, makeLanes } from "./Lanes.ts"
 import { makeAsk } from "./LastingSession.ts"
 import {
@@ -74,13 +75,13 @@ const patiently = <A>(lane: Lane, f: (session: MariaDbSession) => Effect.Effect<
   )
 }
 
-/** How the server numbers rows: one load after another (`innodb_autoinc_lock_mode` 0 and 1), and without steps. */
-const numbering = (session: MariaDbSession) =>
+/** How the server numbers rows: one load after another (`innodb_autoinc_lock_mode` 0 and 1), and without steps; how much it takes at once. */
+const habits = (session: MariaDbSession) =>
   Effect.map(
-    session.query<{ mode: number; step: number }>(
-      "SELECT @@innodb_autoinc_lock_mode AS mode, @@auto_increment_increment AS step"
+    session.query<{ mode: number; step: number; packet: number }>(
+      "SELECT @@innodb_autoinc_lock_mode AS mode, @@auto_increment_increment AS step, @@max_allowed_packet AS packet"
     ),
-    ([row]) => ({ isInTurn: row!.mode !== 2, isContiguous: row!.step === 1 })
+    ([row]) => ({ numbersInTurn: row!.mode !== 2, numbersContiguously: row!.step === 1, mostBytes: row!.packet })
   )
 
 /** To go through a large table may take the server long, and says nothing meanwhile. */
@@ -153,11 +154,20 @@ const make = (url: Redacted.Redacted, options: TargetOptions) =>
         const lanes = yield* makeLanes(url, { job, lock: lockOf(database, job), most, session: options })
         /** For what the table holds, beside the load. */
         const measuring = yield* makeAsk(url, patience, { silenceMs: measuringSilenceMs })
-        const { numbers, row } = yield* lanes.use((lane) =>
+        const { givesIds, inserter, numbersInTurn, row } = yield* lanes.use((lane) =>
           Effect.gen(function* () {
             const session = lane.session()
             const row = yield* begin(session, start)
-            return { row, numbers: yield* numbering(session) }
+            const { mostBytes, numbersContiguously, numbersInTurn } = yield* habits(session)
+            const givesIds = isNumbered && numbersContiguously
+            const columns = start.columns.flatMap((name) => described.columns.find((column) => column.name === name) ?? [])
+            const inserter =
+              options.inserts === false
+                ? undefined
+                : makeInserter({ table, columns, numbered: givesIds ? auto.name : undefined, mostBytes })
+            // Now, while nothing else is to be done; what is wrong with it is found out when it is executed.
+            yield* Effect.ignore(inserter?.prepare(session) ?? Effect.void)
+            return { row, givesIds, inserter, numbersInTurn }
           })
         )
         yield* crashPoint("load.begun")
@@ -167,14 +177,13 @@ const make = (url: Redacted.Redacted, options: TargetOptions) =>
           columns: described.columns,
           lanes,
           connections,
-          isNumbered,
-          hasContiguousIds: numbers.isContiguous,
-          inserts: options.inserts !== false
+          givesIds,
+          inserter
         })
 
         return {
           progress: progressOf(row),
-          lanes: numbers.isInTurn || !isNumbered ? most : 1,
+          lanes: numbersInTurn || !isNumbered ? most : 1,
           load,
           measure: (columns, ids) =>
             measuring((session) =>

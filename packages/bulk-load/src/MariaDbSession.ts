@@ -28,13 +28,17 @@ export interface MariaDbSession {
   ) => Effect.Effect<ReadonlyArray<A>, LoadError>
   readonly run: (sql: string, values?: ReadonlyArray<unknown>) => Effect.Effect<Outcome, LoadError>
   readonly load: (statement: (file: string) => string, parts: Iterable<Uint8Array>) => Effect.Effect<Outcome, LoadError>
+  /** Ahead of the first time that it is executed. */
+  readonly prepare: (sql: string) => Effect.Effect<void, LoadError>
   /**
    * Sends rows of parameters, as `Fields` has them, and executes the statement for all of them when it is told to; where it is not told
-   * before the scope ends, it does so unheard. Undefined where the server can't, or not for so much.
+   * before the scope ends, it does so unheard. Undefined where the server can't, or not for so much; `mostBytes` is its
+   * max_allowed_packet.
    */
   readonly bulk: (
     statement: BulkStatement,
-    rows: ReadonlyArray<Uint8Array>
+    rows: ReadonlyArray<Uint8Array>,
+    mostBytes: number
   ) => Effect.Effect<Effect.Effect<Inserted, LoadError> | undefined, LoadError, Scope.Scope>
 }
 
@@ -153,8 +157,6 @@ export const openSession = (
       "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600, " +
         "sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
     )
-    const query = <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
-      Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>)
     /** The driver keeps what it has prepared. */
     const prepared = (sql: string) =>
       Effect.callback<number, LoadError>((resume) => {
@@ -162,14 +164,14 @@ export const openSession = (
           resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed((statement as unknown as { readonly id: number }).id))
         )
       })
-    let mostBytes: number | undefined
     return {
-      query,
+      query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
+        Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),
       run,
-      bulk: Effect.fnUntraced(function* ({ parameters, sql }, rows) {
-        if (!knowsBulk(connection)) return undefined
-        mostBytes ??= Math.min(largestPacket, (yield* query<{ most: number }>("SELECT @@max_allowed_packet AS most"))[0]!.most)
-        if (rows.reduce((sum, { length }) => sum + length, overhead(parameters.length)) > mostBytes) return undefined
+      prepare: (sql) => Effect.asVoid(prepared(sql)),
+      bulk: Effect.fnUntraced(function* ({ parameters, sql }, rows, mostBytes) {
+        const bytes = rows.reduce((sum, { length }) => sum + length, overhead(parameters.length))
+        if (!knowsBulk(connection) || bytes > Math.min(mostBytes, largestPacket)) return undefined
         const id = yield* prepared(sql)
         const outcome = yield* Deferred.make<Inserted, LoadError>()
         const release = beginBulk(connection, { id, parameters }, rows, (cause, inserted) =>

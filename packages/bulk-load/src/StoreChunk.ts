@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import { makeInserter } from "./InsertStatement.ts"
+import type { Inserter } from "./InsertStatement.ts"
 import type { Lane, Lanes } from "./Lanes.ts"
 import { beginChunk, type ChunkRow, chunkOf, isCancelled, recordChunk, type Statement, storedOf, touchJob } from "./Ledger.ts"
 import { makeWriter, type Sent } from "./LoadStatement.ts"
@@ -56,27 +56,23 @@ export interface StoringOptions {
   readonly lanes: Lanes
   /** How many may store at once. */
   readonly connections: number
-  /** The database numbers the rows. */
-  readonly isNumbered: boolean
-  /** It does so without steps (`auto_increment_increment` is 1). */
-  readonly hasContiguousIds: boolean
-  /** By INSERT, where it can be. */
-  readonly inserts: boolean
+  /** The database numbers the rows, one after another within a statement. */
+  readonly givesIds: boolean
+  /** None where rows are not to be inserted. */
+  readonly inserter: Inserter | undefined
 }
 
 export const makeStoring = (options: StoringOptions): OpenJob["load"] => {
-  const { hasContiguousIds, isNumbered, job, lanes, table } = options
+  const { givesIds, job, lanes, table } = options
   const auto = options.columns.find(({ autoIncrement }) => autoIncrement)
   const storing = Semaphore.makeUnsafe(options.connections)
   /** Rows of one chunk were in the way of another's: from then on one after another. */
   let isContended = false
-  /** The server executes in bulk, and nobody else gets ids meanwhile. */
-  let inserts = options.inserts
+  /** None, too, where the server does not execute in bulk, or others get ids meanwhile. */
+  let inserter = options.inserter
 
   return (columns, chunk, turn, recordRejects) => {
-    const givesIds = isNumbered && hasContiguousIds
     const writerFor = (session: MariaDbSession) => makeWriter(session, { table, columns, givesIds })
-    const inserter = makeInserter({ table, columns, numbered: givesIds ? auto?.name : undefined })
 
     /** Where the chunk is there already, whoever ended it: to be asked for. */
     const begun = (session: MariaDbSession) =>
@@ -95,7 +91,7 @@ export const makeStoring = (options: StoringOptions): OpenJob["load"] => {
 
     const sentAhead = Effect.fnUntraced(function* (session: MariaDbSession) {
       yield* begun(session)
-      const insert = inserts ? yield* inserter(session, chunk) : undefined
+      const insert = inserter === undefined ? undefined : yield* inserter.send(session, chunk)
       // Of two that the server numbers the second one only waits, or gets numbers in between; and of two with given numbers the server looks
       // at the counter for each row.
       if (auto !== undefined || isContended) yield* turn.after("sent")
@@ -111,7 +107,7 @@ export const makeStoring = (options: StoringOptions): OpenJob["load"] => {
           Effect.tapError((error) =>
             Effect.sync(() => {
               isContended ||= errnoOf(error) === lockWaitTimeout || errnoOf(error) === deadlock
-              inserts &&= error.isTransient
+              if (!error.isTransient) inserter = undefined
             })
           ),
           Effect.option
@@ -124,7 +120,7 @@ export const makeStoring = (options: StoringOptions): OpenJob["load"] => {
         yield* turn.reach("sent")
         const hasIds = yield* Effect.orElseSucceed(sent.value.hasIds, () => false)
         if (!hasIds) {
-          inserts = false
+          inserter = undefined
           yield* rollback(session)
           return undefined
         }

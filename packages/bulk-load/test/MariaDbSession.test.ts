@@ -84,7 +84,7 @@ it.live("a server that does not know bulk execute is asked for none", () =>
   Effect.gen(function* () {
     const server = yield* rogue(() => undefined)
     const session = yield* sessionTo(server.port)
-    assert.isUndefined(yield* session.bulk({ sql: "INSERT INTO t VALUES (?)", parameters: ["text"] }, [Buffer.from([1])]))
+    assert.isUndefined(yield* session.bulk({ sql: "INSERT INTO t VALUES (?)", parameters: ["text"] }, [Buffer.from([1])], 1000))
   }).pipe(Effect.scoped)
 )
 

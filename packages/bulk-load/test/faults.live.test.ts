@@ -158,7 +158,7 @@ await whenLive(() => {
         }
       })
       closing.push(between.close)
-      const clean = csv("clean.csv", "name,age", 20_000, (i) => `n${i},1`)
+      const clean = csv("clean.csv", "age,name", 20_000, (i) => `1,n${i}`)
       assert.deepInclude(await Effect.runPromise(load(clean, between.url)), { state: "done", rows: 20_000, firstId: 1 })
       assert.strictEqual(loads, 0)
       const twice = csv("twice.csv", "name,age", 20_000, (i) => `m${i === 9000 ? 1 : i},1`)
