@@ -137,7 +137,11 @@ const judgeLocalInfile = ({ localRefused, variables }: MariaDbFacts): Finding =>
   }
   return localRefused === undefined
     ? ok("local_infile", "bulk loads may send rows that are to be looked at one by one")
-    : warning("local_infile", `LOAD DATA LOCAL was refused (${localRefused}): a bulk load ends where MariaDB refuses one of its rows; all else needs it not`, mend)
+    : warning(
+        "local_infile",
+        `LOAD DATA LOCAL was refused (${localRefused}): a bulk load ends where MariaDB refuses one of its rows; all else needs it not`,
+        mend
+      )
 }
 
 const judgePacket = (bytes: number): Finding =>
