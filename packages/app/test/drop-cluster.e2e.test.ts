@@ -92,7 +92,8 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
   })
 
   it("Redis flushed under a waiting crowd: first come, first served still holds to the place", async () => {
-    const [one, two] = await Promise.all([start("gateway,admission,issuer"), start("gateway")])
+    const env = { SLUICE_RECOVERY_HOLD: "6 seconds" }
+    const [one, two] = await Promise.all([start("gateway,admission,issuer", env), start("gateway", env)])
     const urls = [one.url, two.url]
     const id = newId("flushed")
     await call(`${one.url}/campaigns`, "POST", { id, name: "Flushed", stock: 100, ratePerSecond: 200, paused: true }, true)
@@ -107,7 +108,7 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
   })
 
   it("Redis flushed in the middle of a drop: what was issued stays, nothing is sold twice, and all is sold", async () => {
-    const all = await start("gateway,admission,issuer")
+    const all = await start("gateway,admission,issuer", { SLUICE_RECOVERY_HOLD: "6 seconds" })
     const id = newId("lost")
     await call(`${all.url}/campaigns`, "POST", { id, name: "Lost", stock: 200, ratePerSecond: 50, paused: true }, true)
     const members = await join([all.url], id, 400)
@@ -151,7 +152,7 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
     const database = await freshDatabase(liveUrl("SLUICE_MARIADB_URL"))
     const env = { SLUICE_MARIADB_URL: database.url, SLUICE_RECOVERY_HOLD: "2 seconds" }
     try {
-      for (const point of ["recovery.fenced", "recovery.loaded"]) {
+      const die = async (point: string) => {
         const gateway = await start("gateway", { ...env, SLUICE_CRASH_AT: `${point}:2` })
         const id = newId(point.replace(".", "-"))
         await call(`${gateway.url}/campaigns`, "POST", { id, name: point, stock: 50, ratePerSecond: 200, paused: true }, true)
@@ -159,12 +160,17 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
         await withRedis((redis) => redis.del(...["c", "w", "s", "u", "d", "f"].map((part) => `sluice:{${id}}:${part}`)))
         await call(`${gateway.url}/campaigns/${id}/tickets`, "POST", { userId: "notices" }).catch(() => {})
         assert.strictEqual(await gateway.ended, "SIGKILL", point)
-        const healed = await start("gateway,admission,issuer", env)
-        await call(`${healed.url}/campaigns/${id}`, "PATCH", { paused: false }, true)
-        await waitForAll([healed.url], id, members)
-        assert.deepStrictEqual((await judge(healed.url, id, 50, members)).broken, [], point)
-        await healed.kill("SIGTERM")
+        return { point, id, members }
       }
+      const left = await Promise.all([die("recovery.fenced"), die("recovery.loaded")])
+      const { url } = await start("gateway,admission,issuer", env)
+      await Promise.all(
+        left.map(async ({ id, members, point }) => {
+          await call(`${url}/campaigns/${id}`, "PATCH", { paused: false }, true)
+          await waitForAll([url], id, members)
+          assert.deepStrictEqual((await judge(url, id, 50, members)).broken, [], point)
+        })
+      )
     } finally {
       await stopAll()
       await database.drop()

@@ -45,7 +45,7 @@ const listen = async () => {
   const ends = await admin.fetchTopicOffsets(ordersTopic)
   await admin.disconnect()
   const seen = new Map<string, Array<number>>()
-  const consumer = kafka.consumer({ groupId: `orders-write-${Date.now()}-${Math.random()}` })
+  const consumer = kafka.consumer({ groupId: `orders-write-${Date.now()}-${Math.random()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic: ordersTopic, fromBeginning: true })
   await consumer.run({
