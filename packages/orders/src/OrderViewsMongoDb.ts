@@ -34,6 +34,7 @@ import {
   OrderViewError,
   OrderViews,
   type PageOptions,
+  type Parts,
   partsOf,
   type StoredOrder
 } from "./OrderViews.ts"
@@ -73,6 +74,16 @@ const makeIndexes = (orders: Collection<OrderDocument>) =>
     { key: { customer_id: 1, placed_at_ms: -1, _id: -1 } },
     { key: { customer_id: 1, state: 1, placed_at_ms: -1, _id: -1 } }
   ])
+
+/** By customer, the version of theirs that all orders just written have at least; 0 for who has changed: their other orders have not. */
+const standing = ({ orders, profiles }: Parts): ReadonlyMap<string, number> => {
+  const versions = new Map<string, number>()
+  for (const { customer_id, customer_version } of orders) {
+    versions.set(customer_id, Math.min(customer_version, versions.get(customer_id) ?? customer_version))
+  }
+  for (const { customer_id } of profiles) versions.set(customer_id, 0)
+  return versions
+}
 
 const orderOf = ({ _id, customer, customer_id, document, placed_at_ms, version }: OrderDocument): StoredOrder =>
   fromKept({ order_id: _id, version, customer_id, placed_at_ms, document, customer })
@@ -119,13 +130,14 @@ const makeView = ({ ping, run, runUnsafe }: MongoDb["Service"], names: ReturnTyp
           parts.orders.map((order) => upsertOrder(order, than)),
           { ordered: false }
         )
-      const customers = Array.dedupe([...parts.profiles, ...parts.orders].map(({ customer_id }) => customer_id))
-      if (customers.length === 0) return
+      const stands = standing(parts)
+      if (stands.size === 0) return
+      const newest = await profiles(db)
+        .find({ _id: { $in: [...stands.keys()] } })
+        .toArray()
       await giveProfiles(
         db,
-        await profiles(db)
-          .find({ _id: { $in: customers } })
-          .toArray()
+        newest.filter(({ _id, version }) => version > stands.get(_id)!)
       )
     }).pipe(failing)
 

@@ -151,6 +151,12 @@ export const orderViewsSuite = <E>(name: string, layer: Layer.Layer<OrderViews.O
           assert.strictEqual((yield* read([order]))[0].customer.name, nameOf(2))
           yield* views.apply([customerChanged(customer, 1)])
           assert.strictEqual((yield* read([order]))[0].customer.name, nameOf(2))
+          const [old, current, later] = [newId("o"), newId("o"), newId("o")]
+          yield* views.apply([current, old, later].map((id, i) => orderChanged(id, customer, 1, [2, 1, 3][i])))
+          assert.deepStrictEqual(
+            (yield* read([old, current, later])).map((order) => order.customer.name),
+            [nameOf(2), nameOf(2), nameOf(3)]
+          )
         })
       )
 
