@@ -78,10 +78,13 @@ export const pages = (): ReadonlyArray<Page> =>
 
 export const isShell = ({ language }: Block): boolean => ["sh", "bash", "setup"].includes(language)
 export const isOutput = ({ language }: Block): boolean => ["", "text"].includes(language)
+/** Whether a block of it runs only where the real servers are. */
+export const needsServers = ({ blocks }: Pick<Page, "blocks">): boolean =>
+  blocks.some(({ marks }) => marks.includes("needs servers"))
 export const isNotRun = ({ marks }: Block): boolean => marks.some((mark) => mark.startsWith("not run: "))
 
 const isRun = (block: Block) =>
-  (isShell(block) || isOutput(block)) && !isNotRun(block) && (isLive() || !block.marks.includes("needs servers"))
+  (isShell(block) || isOutput(block)) && !isNotRun(block) && (!block.marks.includes("needs servers") || isLive())
 
 const head = `set -euo pipefail
 exec 2>&1
@@ -134,8 +137,9 @@ export const run = async ({ blocks }: Page): Promise<ReadonlyArray<string>> => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-docs-"))
   try {
     const port = String(await freePort())
-    const needsServers = steps.some(({ marks }) => marks.includes("needs servers"))
-    const servers = needsServers ? Object.entries(clusterEnv()).filter(([name]) => name !== "SLUICE_ENGINES") : []
+    const servers = needsServers({ blocks: steps })
+      ? Object.entries(clusterEnv()).filter(([name]) => name !== "SLUICE_ENGINES")
+      : []
     const script = steps.map((block, i) =>
       [
         `printf '${separator}${i}\\n'`,

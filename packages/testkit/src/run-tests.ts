@@ -4,6 +4,8 @@
  * Servers that were up stay up; those that were started here end with the tests, also after a failure or an interrupt. Where a server
  * can't be had, its suites are skipped, and that is said at the end once more; under CI it is a failure, never a skip. The last line
  * counts: `N passed, N failed`.
+ *
+ * The tests that share the servers wait for them more than they work. Those that need none run meanwhile, in a vitest of their own.
  */
 
 import { spawn } from "node:child_process"
@@ -18,10 +20,12 @@ const args = process.argv.slice(2)
 const isCi = !["", "0", "false", undefined].includes(process.env.CI)
 const vitest = [join(root, "node_modules/vitest/vitest.mjs")]
 const config = ["--config", "vitest.workspace.ts"]
-const report = join(root, `.sluice/tests-${process.pid}.json`)
+const reports = [0, 1].map((n) => join(root, `.sluice/tests-${process.pid}-${n}.json`)) as [string, string]
 const tell = (line: string) => console.error(line)
 
-type Kind = "unit" | "live" | "e2e" | "browser"
+const served = ["live", "e2e"] as const
+const alone = ["unit", "process", "browser"] as const
+type Kind = (typeof served)[number] | (typeof alone)[number]
 
 /** The kinds of tests that vitest would run with these arguments. */
 const chosenKinds = async (): Promise<ReadonlySet<Kind>> => {
@@ -74,18 +78,40 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   })
 }
 
-/** Vitest's exit code; it ends when this is interrupted. */
-const runVitest = (): Promise<number> => {
+/** Vitest's exit code; it ends when this is interrupted. What it says goes to `say`, or else straight to the terminal. */
+const runVitest = (report: string, leaveOut: ReadonlyArray<Kind> = [], say?: (text: string) => void): Promise<number> => {
+  const without = [...skipped.keys(), ...leaveOut].map((kind) => `--project=!${kind}`)
   const reporters = ["--reporter=json", `--outputFile.json=${report}`]
   if (!args.some((arg) => arg.startsWith("--reporter"))) reporters.unshift("--reporter=default")
-  const without = [...skipped.keys()].map((kind) => `--project=!${kind}`)
+  if (say !== undefined && process.stdout.isTTY) reporters.unshift("--color")
   const child = spawn(process.execPath, [...vitest, "run", ...config, ...args, ...without, ...reporters], {
     cwd: root,
     env: { ...process.env, ...env(), ...(skipped.size === 0 ? {} : { SLUICE_STACK: "missing" }) },
-    stdio: "inherit"
+    stdio: say === undefined ? "inherit" : ["ignore", "pipe", "pipe"]
   })
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => say?.(text))
   interrupt.signal.addEventListener("abort", () => child.kill("SIGTERM"))
   return new Promise((resolve, reject) => child.once("error", reject).once("close", (code) => resolve(code ?? 1)))
+}
+
+/** The tests with servers and those without: the terminal is the former's until they have ended, and then the latter's. */
+const runTests = async (chosen: ReadonlySet<Kind>): Promise<number> => {
+  const some = (kinds: ReadonlyArray<Kind>) => kinds.some((kind) => chosen.has(kind) && !skipped.has(kind))
+  // Two would overwrite each other's.
+  const writesFile = args.some((arg) => /^--(outputFile|coverage)/.test(arg))
+  if (writesFile || !some(served) || !some(alone)) return runVitest(reports[0])
+  let held: string | undefined = ""
+  const codes = await Promise.all([
+    runVitest(reports[0], alone).finally(() => {
+      process.stdout.write(held ?? "")
+      held = undefined
+    }),
+    runVitest(reports[1], served, (text) => {
+      if (held === undefined) process.stdout.write(text)
+      else held += text
+    })
+  ])
+  return Math.max(...codes)
 }
 
 interface Report {
@@ -98,15 +124,17 @@ interface Report {
 
 /** Failed are the tests, each file that could not be read or set up, and at least one wherever the run as a whole failed. */
 const count = (code: number): string => {
-  const { numPassedTests, testResults } = readReport()
+  const read = reports.map(readReport)
+  const testResults = read.flatMap(({ testResults }) => testResults)
+  const passed = read.reduce((sum, { numPassedTests }) => sum + numPassedTests, 0)
   const failed = testResults.reduce((sum, { assertionResults, status }) => {
     const tests = assertionResults.filter((test) => test.status === "failed").length
     return sum + (tests === 0 && status === "failed" ? 1 : tests)
   }, 0)
-  return `${numPassedTests} passed, ${code === 0 ? failed : Math.max(failed, 1)} failed`
+  return `${passed} passed, ${code === 0 ? failed : Math.max(failed, 1)} failed`
 }
 
-const readReport = (): Report => {
+const readReport = (report: string): Report => {
   try {
     return JSON.parse(readFileSync(report, "utf8"))
   } catch {
@@ -114,11 +142,11 @@ const readReport = (): Report => {
   }
 }
 
-const runTests = async (): Promise<number> => {
+const runAll = async (): Promise<number> => {
   const kinds = await chosenKinds()
   try {
-    const served = (["live", "e2e"] as const).filter((kind) => kinds.has(kind))
-    if (served.length > 0) await bringServers(served)
+    const needing = served.filter((kind) => kinds.has(kind))
+    if (needing.length > 0) await bringServers(needing)
     if (kinds.has("browser") && interruptedBy === undefined) await findBrowser()
     if (skipped.size > 0 && isCi) {
       warn("CAN'T RUN, which is a failure under CI")
@@ -126,7 +154,7 @@ const runTests = async (): Promise<number> => {
     }
     if (interruptedBy !== undefined) return 1
     warn("SKIPPED")
-    const code = await runVitest()
+    const code = await runTests(kinds)
     warn("SKIPPED")
     return code
   } finally {
@@ -134,10 +162,10 @@ const runTests = async (): Promise<number> => {
   }
 }
 
-const code = await runTests().catch((error: Error) => {
+const code = await runAll().catch((error: Error) => {
   console.error(error.message)
   return 1
 })
 console.log(`\n${count(code)}`)
-rmSync(report, { force: true })
+for (const report of reports) rmSync(report, { force: true })
 process.exitCode = interruptedBy === undefined ? code : interruptedBy === "SIGINT" ? 130 : 143
