@@ -43,7 +43,7 @@ export const knowsBulk = (connection: Driver.Connection): boolean =>
 const bulkExecute = 0xfa
 const typesFollow = 128
 /** Of a parameter: a type, and whether it has no sign. */
-const types = { text: [253, 0], int64: [8, 0], uint64: [8, 128], datetime: [12, 0] } as const
+const types = { text: [253, 0], bytes: [252, 0], int64: [8, 0], uint64: [8, 128], datetime: [12, 0] } as const
 export type Parameter = keyof typeof types
 
 /** What a packet may hold besides its rows. */

@@ -79,8 +79,8 @@ export class TooManyRejects extends Data.TaggedError("TooManyRejects")<{
 const loadedRows = Metric.counter("sluice_load_rows_total", { description: "rows loaded and committed", incremental: true })
 const rejectedRows = Metric.counter("sluice_load_rejects_total", { description: "rows set aside by loads", incremental: true })
 
-/** The first chunks are small, so that the database has work while the next is read. */
-const ramp = (number: number, rows: number) => Math.min(rows, 4 ** number * (rowsPerBlock + 1))
+/** The first chunks are small, so that the database has work while the next is read, which is slow at first. */
+const ramp = (number: number, rows: number) => Math.min(rows, 2 ** Math.max(0, number - 1) * (rowsPerBlock + 1))
 
 /** Of one transaction: bounds what a load of long rows keeps in memory. */
 const chunkBytes = 12 * 1024 * 1024

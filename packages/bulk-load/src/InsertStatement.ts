@@ -12,7 +12,11 @@ import type { Chunk, LoadError } from "./LoadTarget.ts"
 import type { MariaDbSession } from "./MariaDbSession.ts"
 import type { Column } from "./Table.ts"
 
-const parameterOf = ({ form = "text", unsigned }: Column): Parameter => (form === "int64" && unsigned === true ? "uint64" : form)
+/** Text that needs no conversion is given as bytes (measured: 2% of a row). */
+const parameterOf = ({ charset, form = "text", type, unsigned }: Column): Parameter => {
+  if (form === "int64") return unsigned === true ? "uint64" : form
+  return charset === "utf8mb4" && (type.kind === "text" || type.kind === "json") ? "bytes" : form
+}
 
 export interface InserterOptions {
   readonly table: string
