@@ -224,7 +224,7 @@ export const peers = async (setting: Setting, data: Data): Promise<Case> => {
   const rounds = setting.rounds(3)
   return {
     name: "peers",
-    title: `What else fills tables, one connection, ${rows.toLocaleString("en")} rows`,
+    title: `What else fills tables, ${rows.toLocaleString("en")} rows`,
     reference: "client",
     notes: [
       `Drizzle, TypeORM, Sequelize and Prisma load only the first ${part.rows.toLocaleString("en")} rows of the same file and are compared by rows a second, their start included.`,

@@ -262,7 +262,7 @@ const loadSource = (source: Source, options: LoadOptions) =>
       })
 
       const { limitRowsPerSecond = Number.POSITIVE_INFINITY } = options
-      const chunkRows = Math.max(1, Math.min(options.chunkRows ?? target.defaultChunkRows, limitRowsPerSecond))
+      const chunkRows = Math.max(1, Math.min(options.chunkRows ?? target.defaultChunkRows(start.connections), limitRowsPerSecond))
       const from = { position: before.position ?? source.start.position, line: before.line ?? source.start.line }
       const nextTurn = makeTurns()
       const loading = source.blocks(columns, from).pipe(

@@ -106,7 +106,7 @@ export interface OpenJob {
 export class LoadTarget extends Context.Service<
   LoadTarget,
   {
-    readonly defaultChunkRows: number
+    readonly defaultChunkRows: (connections?: number) => number
     readonly describe: (table: string) => Effect.Effect<Table, TableError | LoadError>
     /** Begins a job into a table that was described, or goes on with one of that name; held until the scope closes. Fails where another loader holds it. */
     readonly open: (start: JobStart, table: Table) => Effect.Effect<OpenJob, LoadError, Scope.Scope>

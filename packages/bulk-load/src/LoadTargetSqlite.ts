@@ -242,7 +242,7 @@ const make = Effect.gen(function* () {
   })
 
   return LoadTarget.of({
-    defaultChunkRows: 20_000,
+    defaultChunkRows: () => 20_000,
     describe,
     open,
     find: (job) => Effect.map(jobs("WHERE l.job = ?", [job]), ([found]) => found),

@@ -166,7 +166,7 @@ const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUpload
         job,
         maxRejects,
         rejects: maxRejects > 0 ? rejectsFile(job) : undefined,
-        chunkRows: chunkRowsOf(target.defaultChunkRows)
+        chunkRows: chunkRowsOf(target.defaultChunkRows())
       }).pipe(
         Effect.provideService(LoadTarget, target),
         Effect.tapError((error) => Effect.logWarning(`load ${job}: ${error.message}`)),
