@@ -118,9 +118,9 @@ export const makeStoring = (options: StoringOptions): OpenJob["load"] => {
         }
         yield* crashPoint("load.sent")
         yield* turn.reach("sent")
-        const hasIds = yield* Effect.orElseSucceed(sent.value.hasIds, () => false)
-        if (!hasIds) {
-          inserter = undefined
+        const hasIds = yield* Effect.option(sent.value.hasIds)
+        if (!Option.getOrElse(hasIds, () => false)) {
+          if (Option.isSome(hasIds)) inserter = undefined
           yield* rollback(session)
           return undefined
         }
