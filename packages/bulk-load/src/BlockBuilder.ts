@@ -11,7 +11,7 @@ import type { Column } from "./Table.ts"
 
 /**
  * Measured: larger blocks load no faster, smaller ones cost more a row. A little below a power of two, for InnoDB reserves the ids of a
- * statement by 1, 2, 4 and so on: 1, 4 or 16 blocks use up all of them.
+ * statement by 1, 2, 4 and so on: a power of two of full blocks, up to 16, uses them up.
  */
 export const rowsPerBlock = 4095
 const bytesPerBlock = 256 * 1024

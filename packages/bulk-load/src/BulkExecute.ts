@@ -4,7 +4,7 @@
  * https://mariadb.com/docs/server/reference/clientserver-protocol/3-binary-protocol-prepared-statements/com_stmt_bulk_execute
  *
  * mysql2's connection takes any command that behaves as its own do. What is used of it here and is not in its types: the command under
- * way, its sequence numbers, and that it says in its handshake which of MariaDB's extensions it knows (3.24).
+ * way, its sequence numbers, a prepared statement's id, and that it says in its handshake which of MariaDB's extensions it knows (3.24).
  */
 import { EventEmitter } from "node:events"
 import type * as Driver from "mysql2"
@@ -26,6 +26,7 @@ interface Internals {
   readonly _resetSequenceId: () => void
   readonly _bumpSequenceId: (packets: number) => void
   readonly addCommand: (command: EventEmitter) => void
+  readonly prepare: (sql: string, done: (error: unknown, statement?: { readonly id: number }) => void) => void
   readonly write: (bytes: Uint8Array) => void
   readonly clientEncoding: string
 }
@@ -39,6 +40,10 @@ export const offerBulk = (connection: Driver.Connection): void => {
 /** Whether the server knows it; once connected. */
 export const knowsBulk = (connection: Driver.Connection): boolean =>
   ((internals(connection)._handshakePacket?.mariadbExtendedCapabilityFlags ?? 0) & bulkOperations) !== 0
+
+/** Gives the statement's id; the driver keeps what it has prepared. */
+export const prepareBulk = (connection: Driver.Connection, sql: string, onResult: (error: unknown, id?: number) => void): void =>
+  internals(connection).prepare(sql, (error, statement) => onResult(error, statement?.id))
 
 const bulkExecute = 0xfa
 const typesFollow = 128

@@ -97,11 +97,17 @@ export const nullField = (bytes: Uint8Array, start: number): number => {
   return start - headBytes + 1
 }
 
+/** What of a column says how its values lie. */
+interface Formed {
+  readonly form?: Form | undefined
+  readonly unsigned?: boolean | undefined
+}
+
 const digits = (n: number, width: number) => String(n).padStart(width, "0")
 
 /** Goes through the fields of a row, then of another. */
 export class Fields {
-  readonly #columns: ReadonlyArray<{ readonly form?: Form | undefined; readonly unsigned?: boolean | undefined }>
+  readonly #columns: ReadonlyArray<Formed>
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
   #index = 0
@@ -110,7 +116,7 @@ export class Fields {
   end = 0
   isNull = false
 
-  constructor(columns: ReadonlyArray<{ readonly form?: Form | undefined; readonly unsigned?: boolean | undefined }>) {
+  constructor(columns: ReadonlyArray<Formed>) {
     this.#columns = columns
   }
 

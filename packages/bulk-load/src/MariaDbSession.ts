@@ -13,7 +13,16 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Driver from "mysql2"
-import { beginBulk, type Inserted, knowsBulk, largestPacket, offerBulk, overhead, type Parameter } from "./BulkExecute.ts"
+import {
+  beginBulk,
+  type Inserted,
+  knowsBulk,
+  largestPacket,
+  offerBulk,
+  overhead,
+  type Parameter,
+  prepareBulk
+} from "./BulkExecute.ts"
 import { LoadError } from "./LoadTarget.ts"
 
 export interface Outcome {
@@ -157,13 +166,10 @@ export const openSession = (
       "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 50, wait_timeout = 28800, net_read_timeout = 600, " +
         "sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
     )
-    /** The driver keeps what it has prepared. */
     const prepared = (sql: string) =>
-      Effect.callback<number, LoadError>((resume) => {
-        connection.prepare(sql, (cause, statement) =>
-          resume(cause ? Effect.fail(loadError(cause)) : Effect.succeed((statement as unknown as { readonly id: number }).id))
-        )
-      })
+      Effect.callback<number, LoadError>((resume) =>
+        prepareBulk(connection, sql, (cause, id) => resume(id === undefined ? Effect.fail(loadError(cause)) : Effect.succeed(id)))
+      )
     return {
       query: <A>(sql: string, values: ReadonlyArray<unknown> = []) =>
         Effect.map(send({ sql, values: [...values] as never }), (rows) => rows as ReadonlyArray<A>),

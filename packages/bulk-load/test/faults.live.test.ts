@@ -92,6 +92,31 @@ await whenLive(() => {
       return [n, names]
     }
 
+    /** Ends whoever is in such a statement, again and again; what comes back stops it, and says how often it happened. */
+    const endConnections = (statement: string, most: number) => {
+      let ended = 0
+      let isOver = false
+      const ending = (async () => {
+        while (!isOver && ended < most) {
+          const [rows] = await connection.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE ?",
+            [`${statement}%`]
+          )
+          for (const { id } of rows as Array<{ id: number }>) {
+            await connection.query(`KILL CONNECTION ${id}`).then(
+              () => ended++,
+              () => {}
+            )
+          }
+        }
+      })()
+      return async () => {
+        isOver = true
+        await ending
+        return ended
+      }
+    }
+
     for (const table of ["people", "given"]) {
       it(`the answer to COMMIT is lost: the ledger tells, and each row is there once (${table})`, async () => {
         const path = csv(`${table}.csv`, "id,name", 20_000, (i) => `${i + 1},n${i}`)
@@ -125,25 +150,9 @@ await whenLive(() => {
     for (const statement of ["INSERT INTO `people`", "LOAD DATA"]) {
       it(`an administrator ends the loader's connections in ${statement}: it goes on by itself`, async () => {
         const path = csv("people.csv", "name,age", 120_000, (i) => `n${i},1`)
-        let killed = 0
-        let isOver = false
-        const killing = (async () => {
-          while (!isOver && killed < 2) {
-            const [rows] = await connection.query(
-              `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE '${statement}%'`
-            )
-            for (const { id } of rows as Array<{ id: number }>) {
-              await connection.query(`KILL CONNECTION ${id}`).then(
-                () => killed++,
-                () => {}
-              )
-            }
-          }
-        })()
+        const ending = endConnections(statement, 2)
         const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 16_000 }, statement !== "LOAD DATA"))
-        isOver = true
-        await killing
-        assert.isAbove(killed, 0)
+        assert.isAbove(await ending(), 0)
         assert.deepInclude(summary, { state: "done", rows: 120_000 })
         assert.deepStrictEqual(await distinct("people"), [120_000, 120_000])
       })
@@ -171,16 +180,13 @@ await whenLive(() => {
     it("others get ids in between: what the ledger says of ids holds, and all rows are verified", async () => {
       const path = csv("people.csv", "name,age", 150_000, (i) => `n${i},1`)
       let isOver = false
-      let others = 0
+      const other = await mysql.createConnection({ uri: database.url })
+      const insert = () => other.query("INSERT INTO people (name) VALUES ('other'), ('other')")
+      await insert()
       const inserting = (async () => {
-        const other = await mysql.createConnection({ uri: database.url })
-        while (!isOver) {
-          await other.query("INSERT INTO people (name) VALUES ('other'), ('other')")
-          others += 2
-        }
+        while (!isOver) await insert()
         await other.end()
       })()
-      while (others === 0) await new Promise((done) => setTimeout(done, 5))
       const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 16_000 }))
       isOver = true
       await inserting
@@ -215,25 +221,9 @@ await whenLive(() => {
 
     it("the connection that verifies is ended, between questions and during one: it is asked again", async () => {
       const path = csv("people.csv", "name,age", 40_000, (i) => `n${i},1`)
-      let killed = 0
-      let isOver = false
-      const killing = (async () => {
-        while (!isOver && killed < 3) {
-          const [rows] = await connection.query(
-            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE 'SELECT COUNT(*) AS n%'"
-          )
-          for (const { id } of rows as Array<{ id: number }>) {
-            await connection.query(`KILL CONNECTION ${id}`).then(
-              () => killed++,
-              () => {}
-            )
-          }
-        }
-      })()
+      const ending = endConnections("SELECT COUNT(*) AS n", 3)
       const summary = await Effect.runPromise(load(path, database.url, { chunkRows: 2000 }))
-      isOver = true
-      await killing
-      assert.isAbove(killed, 0)
+      assert.isAbove(await ending(), 0)
       assert.deepInclude(summary, { state: "done", rows: 40_000 })
       assert.deepStrictEqual(summary.verification, { outcome: "equal", rows: 40_000, leftOut: [] })
     })
