@@ -130,18 +130,17 @@ const judgeBinlog = (variables: MariaDbFacts["variables"]): ReadonlyArray<Findin
   ]
 }
 
+const needsIt =
+  "a bulk load ends where MariaDB refuses a row, where others insert into the table meanwhile, and at rows longer than a packet"
+
 const judgeLocalInfile = ({ localRefused, variables }: MariaDbFacts): Finding => {
   const mend = setGlobal("local_infile", "1")
   if (variables.local_infile === "OFF") {
-    return warning("local_infile", "OFF: a bulk load ends where MariaDB refuses one of its rows; all else needs it not", mend)
+    return warning("local_infile", `OFF: ${needsIt}`, mend)
   }
   return localRefused === undefined
     ? ok("local_infile", "bulk loads may send rows that are to be looked at one by one")
-    : warning(
-        "local_infile",
-        `LOAD DATA LOCAL was refused (${localRefused}): a bulk load ends where MariaDB refuses one of its rows; all else needs it not`,
-        mend
-      )
+    : warning("local_infile", `LOAD DATA LOCAL was refused (${localRefused}): ${needsIt}`, mend)
 }
 
 const judgePacket = (bytes: number): Finding =>
