@@ -2,7 +2,6 @@
  * Loading rows into MariaDB: ours beside the server's own client, the JDBC method at its best, and what Node projects use. Prints the
  * thresholds first, and ends with 1 where one was missed.
  */
-import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -14,6 +13,8 @@ import { caseTable, growthTable, markdown, type Origin, plots, type Results, thr
 import { openTables } from "./load/tables.ts"
 import { buildJdbc, installLibraries, mariadbClientVersion, oursKnows } from "./load/ways.ts"
 import { machine, revision, writeResults } from "./measure/figures.ts"
+import { whole, wrong } from "./measure/flags.ts"
+import { javaVersion } from "./measure/java.ts"
 import { stackEnv } from "./measure/stack.ts"
 
 const names = ["one", "large", "unique", "partitioned", "peers", "growth"] as const
@@ -46,24 +47,12 @@ const options = {
 
 const say = (text: string) => console.error(text)
 
-const wrong = (message: string) => Object.assign(new Error(message), { code: "ERR_PARSE_ARGS" })
-
-const whole = (name: string, text: string): number => {
-  if (!/^\d+$/.test(text) || Number(text) < 1) throw wrong(`--${name}: ${JSON.stringify(text)} is not a whole number from 1`)
-  return Number(text)
-}
-
 const chosen = (list: string | undefined, long: boolean): ReadonlySet<Name> => {
   const given = list === undefined ? names.filter((name) => name !== "growth") : list.split(",")
   const unknown = given.find((name) => !names.includes(name as Name))
   if (unknown !== undefined) throw wrong(`--cases: there is no ${JSON.stringify(unknown)}; there are ${names.join(", ")}`)
   return new Set([...(given as ReadonlyArray<Name>), ...(long ? (["growth"] as const) : [])])
 }
-
-const javaVersion = () =>
-  execFileSync("sh", ["-c", "java -version 2>&1"])
-    .toString()
-    .match(/"(.*?)"/)?.[1] ?? "unknown"
 
 const written = new URL("results/load.json", import.meta.url)
 

@@ -2,14 +2,15 @@
  * Reading an order: joins, documents in MariaDB, in SQLite and in MongoDB, bare, by Spring and by Sluice; and what each way costs the
  * writer. Prints the thresholds first, and ends with 1 where one was missed.
  */
-import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { type Engine, startMariaDb, startMongoDb } from "./measure/engines.ts"
 import { machine, revision, writeResults } from "./measure/figures.ts"
+import { whole } from "./measure/flags.ts"
 import { findGenerator } from "./measure/generator.ts"
+import { javaVersion, springBoot } from "./measure/java.ts"
 import { cores } from "./measure/pinned.ts"
 import { advice } from "./orders/advice.ts"
 import {
@@ -44,13 +45,6 @@ const help = `npm run bench -- orders [options]
 
 const say = (text: string) => console.error(text)
 
-const whole = (name: string, text: string): number => {
-  if (!/^\d+$/.test(text) || Number(text) < 1) {
-    throw Object.assign(new Error(`--${name}: ${JSON.stringify(text)} is not a whole number from 1`), { code: "ERR_PARSE_ARGS" })
-  }
-  return Number(text)
-}
-
 const options = {
   orders: { type: "string" },
   rounds: { type: "string" },
@@ -69,18 +63,6 @@ const timed = async <A>(what: string, work: () => Promise<A> | A): Promise<A> =>
   const result = await work()
   say(`  ${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`)
   return result
-}
-
-const javaVersion = () => {
-  try {
-    return (
-      execFileSync("sh", ["-c", "java -version 2>&1"])
-        .toString()
-        .match(/"(.*?)"/)?.[1] ?? "unknown"
-    )
-  } catch {
-    return "none"
-  }
 }
 
 type Closing = Array<() => Promise<void> | void>
@@ -165,7 +147,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<void> => {
         MongoDB: mongodb.version,
         Kafka: ours.kafkaVersion,
         Java: javaVersion(),
-        "Spring Boot": "3.5.7"
+        "Spring Boot": springBoot
       },
       size,
       connections: reading.connections,

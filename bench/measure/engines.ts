@@ -1,5 +1,5 @@
 /**
- * A MariaDB, a MongoDB and a Kafka for one measurement: each on the core that the measured server has not, with data of its own that goes away
+ * A MariaDB, a MongoDB, a Kafka and a Redis for one measurement: each on the core that the measured server has not, with data of its own that goes away
  * with it. Durability is what the engine has by default; memory is given, so that two machines measure the same.
  */
 import { execFileSync } from "node:child_process"
@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { freePort } from "@sluice/testkit/processes"
 import { jarsOf, kafka, properties } from "@sluice/testkit/stack/kafka"
 import { mongodb } from "@sluice/testkit/stack/mongodb"
+import { Redis } from "ioredis"
 import { MongoClient } from "mongodb"
 import mysql from "mysql2/promise"
 import { cores, type Pinned, startPinned } from "./pinned.ts"
@@ -121,5 +122,37 @@ export const startKafka = (): Promise<Engine> =>
     }
     const args = java("kafka.Kafka", config)
     const pinned = await startPinned({ program: "java", args, core: cores?.rest, url: kafka.valueOf(record), ready })
+    return { ...pinned, version }
+  })
+
+/** With the append-only file on, written to disk every second. It is never rewritten: that would hit one round and not the others. */
+export const startRedis = (): Promise<Engine> =>
+  withFolder("redis", async (dir) => {
+    const port = await freePort()
+    const settings = {
+      port,
+      bind: "127.0.0.1",
+      dir,
+      save: "",
+      appendonly: "yes",
+      appendfsync: "everysec",
+      "auto-aof-rewrite-percentage": 0,
+      "maxmemory-policy": "noeviction"
+    }
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
+    const url = `redis://127.0.0.1:${port}`
+    let version = ""
+    const ready = async () => {
+      const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
+      client.on("error", () => {})
+      try {
+        await client.connect()
+        version = /redis_version:(\S+)/.exec(await client.info("server"))?.[1] ?? "unknown"
+        return true
+      } finally {
+        client.disconnect()
+      }
+    }
+    const pinned = await startPinned({ program: "redis-server", args, core: cores?.rest, url, ready })
     return { ...pinned, version }
   })

@@ -2,9 +2,8 @@
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { freePort } from "@sluice/testkit/processes"
-import { type Engine, startKafka } from "../measure/engines.ts"
+import { type Engine, startKafka, startRedis } from "../measure/engines.ts"
 import { cores, type Pinned, startPinned } from "../measure/pinned.ts"
-import { type RedisServer, startRedis } from "../measure/processes.ts"
 import { connect, query } from "./fill.ts"
 import type { Stores } from "./peers.ts"
 
@@ -37,7 +36,7 @@ export const createDatabase = async ({ mariadb, view }: Place): Promise<void> =>
 }
 
 export interface Middle {
-  readonly redis: RedisServer
+  readonly redis: Engine
   readonly kafka: Engine
   readonly stop: () => Promise<void>
 }

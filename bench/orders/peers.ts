@@ -1,8 +1,7 @@
 /** The servers beside which ours is measured, each ready to answer. */
-import { execFileSync } from "node:child_process"
-import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { freePort } from "@sluice/testkit/processes"
+import { springJar } from "../measure/java.ts"
 import { answers, cores, type Pinned, startPinned } from "../measure/pinned.ts"
 
 export interface Stores {
@@ -42,17 +41,9 @@ export const startBare = async (stores: Stores, way: BareWay): Promise<Pinned> =
   })
 }
 
-/** Built by Maven where it has not been; undefined where there is no Java or no Maven. */
 export const startSpring = async (stores: Stores): Promise<Pinned | undefined> => {
-  const folder = path("spring")
-  const jar = `${folder}/target/orders.jar`
-  try {
-    if (!existsSync(jar)) execFileSync("mvn", ["-q", "-B", "-f", `${folder}/pom.xml`, "package"], { stdio: "inherit" })
-    execFileSync("java", ["-version"], { stdio: "ignore" })
-  } catch {
-    console.error("The Spring program is left out: it needs Java 17 and Maven (`apt-get install openjdk-17-jdk-headless maven`).")
-    return undefined
-  }
+  const jar = springJar(path("spring"), "orders")
+  if (jar === undefined) return undefined
   const { host, password, pathname, username } = new URL(stores.mariadb)
   const url = `http://127.0.0.1:${await freePort()}`
   return startPinned({

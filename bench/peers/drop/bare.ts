@@ -1,6 +1,7 @@
 /**
- * The entrance of a waiting room with nothing on top: node:http, ioredis, and one script call a request. A competent peer: a place is the
- * next number of a sequence, asking again keeps it, and the answer carries the position.
+ * The entrance of a waiting room with nothing on top: node:http and ioredis. A competent peer: a place is the next number of a sequence,
+ * asking again keeps it, and the answer carries the position. WAY: `single`, one call of Redis a request; `batched`, one script call for all
+ * requests of a turn of the event loop.
  *
  * It has no ticket to sign, no campaign to look up, no limits, and no second engine: what stands above it in a figure is the price of those.
  */
@@ -10,17 +11,73 @@ import { Redis } from "ioredis"
 const redis = new Redis(process.env.REDIS_URL!, { enableAutoPipelining: false })
 redis.on("error", () => {})
 
-redis.defineCommand("place", {
-  numberOfKeys: 2,
-  lua: `
-    local seq = redis.call("ZSCORE", KEYS[1], ARGV[1])
+const place = `
+  local function place(user)
+    local seq = redis.call("ZSCORE", KEYS[1], user)
     if not seq then
       seq = redis.call("INCR", KEYS[2])
-      redis.call("ZADD", KEYS[1], "NX", seq, ARGV[1])
+      redis.call("ZADD", KEYS[1], "NX", seq, user)
     end
-    return { tonumber(seq), redis.call("ZRANK", KEYS[1], ARGV[1]) }`
-})
-const commands = redis as unknown as { place: (room: string, seq: string, userId: string) => Promise<[seq: number, rank: number]> }
+    return redis.call("ZRANK", KEYS[1], user)
+  end`
+const each = (call: string) => `
+  local reply = {}
+  for i, user in ipairs(ARGV) do reply[i] = ${call} end
+  return reply`
+redis.defineCommand("joinOne", { numberOfKeys: 2, lua: `${place} return place(ARGV[1])` })
+redis.defineCommand("joinAll", { numberOfKeys: 2, lua: place + each("place(user)") })
+redis.defineCommand("lookAll", { numberOfKeys: 1, lua: each(`redis.call("ZRANK", KEYS[1], user)`) })
+
+type Rank = number | null
+type Ask = (campaign: string, user: string) => Promise<Rank>
+type Call = (campaign: string, users: ReadonlyArray<string>) => Promise<ReadonlyArray<Rank>>
+
+const roomOf = (campaign: string) => `bare:{${campaign}}:room`
+const seqOf = (campaign: string) => `bare:{${campaign}}:seq`
+const scripts = redis as unknown as {
+  readonly joinOne: (room: string, seq: string, user: string) => Promise<Rank>
+  readonly joinAll: (room: string, seq: string, ...users: ReadonlyArray<string>) => Promise<ReadonlyArray<Rank>>
+  readonly lookAll: (room: string, ...users: ReadonlyArray<string>) => Promise<ReadonlyArray<Rank>>
+}
+
+interface Batch {
+  readonly users: Array<string>
+  readonly told: Array<(rank: Rank | PromiseLike<Rank>) => void>
+}
+
+const batched = (call: Call): Ask => {
+  const batches = new Map<string, Batch>()
+  const flush = () => {
+    for (const [campaign, { told, users }] of batches) {
+      const answers = call(campaign, users)
+      answers.then(
+        (all) => all.forEach((rank, i) => told[i]!(rank)),
+        (error) => told.forEach((tell) => tell(Promise.reject(error)))
+      )
+    }
+    batches.clear()
+  }
+  return (campaign, user) =>
+    new Promise((tell) => {
+      if (batches.size === 0) setImmediate(flush)
+      const batch = batches.get(campaign) ?? { users: [], told: [] }
+      batches.set(campaign, batch)
+      batch.users.push(user)
+      batch.told.push(tell)
+    })
+}
+
+const ways: Record<string, { readonly join: Ask; readonly look: Ask }> = {
+  single: {
+    join: (campaign, user) => scripts.joinOne(roomOf(campaign), seqOf(campaign), user),
+    look: (campaign, user) => redis.zrank(roomOf(campaign), user)
+  },
+  batched: {
+    join: batched((campaign, users) => scripts.joinAll(roomOf(campaign), seqOf(campaign), ...users)),
+    look: batched((campaign, users) => scripts.lookAll(roomOf(campaign), ...users))
+  }
+}
+const { join, look } = ways[process.env.WAY!]!
 
 const limit = 16 * 1024
 const route = /^\/campaigns\/([\w-]+)\/tickets(?:\/([\w.-]+))?$/
@@ -35,10 +92,9 @@ const server = createServer((req, res) => {
   if (req.url === "/health/ready") return send(redis.status === "ready" ? 200 : 503, {})
   const [, campaign, userId] = route.exec(req.url!) ?? []
   if (campaign === undefined) return send(404, { error: "not found" })
-  const room = `bare:{${campaign}}:room`
 
   if (req.method === "GET" && userId !== undefined) {
-    redis.zrank(room, userId).then(
+    look(campaign, userId).then(
       (rank) => (rank === null ? send(404, { error: "not found" }) : send(200, { userId, state: "waiting", position: rank + 1 })),
       failed
     )
@@ -61,10 +117,7 @@ const server = createServer((req, res) => {
     }
     const { userId } = body
     if (typeof userId !== "string" || userId === "" || userId.length > 64) return send(400, { error: "userId" })
-    commands.place(room, `bare:{${campaign}}:seq`, userId).then(
-      ([seq, rank]) => send(202, { userId, seq, state: "waiting", position: rank + 1 }),
-      failed
-    )
+    join(campaign, userId).then((rank) => send(202, { userId, state: "waiting", position: rank! + 1 }), failed)
   })
 })
 

@@ -15,14 +15,23 @@ import {
   type Issuance,
   isFinal,
   JoinRefused,
-  TicketInvalid,
+  type TicketInvalid,
   type TicketView,
   Unavailable,
   type UserId,
   viewOf
 } from "@sluice/domain"
 import { Batcher, Tracing } from "@sluice/engines"
-import { JoinTraces, type Pace, type Place, type Standing, type Standings, Tickets, WaitingRoom } from "@sluice/waiting-room"
+import {
+  JoinTraces,
+  type Pace,
+  type Place,
+  type Standing,
+  type Standings,
+  Tickets,
+  type VerifiedTicket,
+  WaitingRoom
+} from "@sluice/waiting-room"
 import { Cache, Context, Effect, Exit, Layer, Option, Stream, type Tracer } from "effect"
 import type { SqlError } from "effect/sql"
 import { Campaigns } from "./Campaigns.ts"
@@ -50,7 +59,9 @@ export class Drop extends Context.Service<
     readonly watch: (campaignId: CampaignId, ticket: string) => Stream.Stream<TicketView, LookError>
     /** For listeners outside the runtime: no fiber a request, only one a batch. The callback is called once, never synchronously. */
     readonly joinUnsafe: (campaignId: CampaignId, userId: UserId, done: (exit: Exit.Exit<Joined, JoinError>) => void) => void
-    readonly lookUnsafe: (campaignId: CampaignId, ticket: string, done: (exit: Exit.Exit<TicketView, LookError>) => void) => void
+    readonly lookUnsafe: (ticket: VerifiedTicket, done: (exit: Exit.Exit<TicketView, LookError>) => void) => void
+    /** Undefined for what is no ticket of this campaign, or one no longer. */
+    readonly verifyUnsafe: (campaignId: CampaignId, ticket: string) => VerifiedTicket | undefined
     readonly coupons: (userId: UserId) => Effect.Effect<ReadonlyArray<Coupon>, Unavailable>
     readonly campaigns: Effect.Effect<ReadonlyArray<CampaignView>, Unavailable>
     readonly campaign: (campaignId: CampaignId) => Effect.Effect<CampaignView, CampaignNotFound | Unavailable>
@@ -194,23 +205,20 @@ const make = Effect.gen(function* () {
     return yield* Effect.callback<Joined, JoinError>((resume) => joinIn(span, campaignId, userId, resume))
   })
 
-  const lookUnsafe: Drop["Service"]["lookUnsafe"] = (campaignId, text, done) => {
-    const ticket = tickets.verifyUnsafe(campaignId, text)
-    if (ticket === undefined) {
-      setImmediate(done, Exit.fail(new TicketInvalid()))
-      return
-    }
-    looks.offer(campaignId, ticket, (exit) => {
+  const lookUnsafe: Drop["Service"]["lookUnsafe"] = (ticket, done) =>
+    looks.offer(ticket.campaignId, ticket, (exit) => {
       if (Exit.isFailure(exit)) return done(Exit.failCause(exit.cause))
+      const { text } = ticket
       const view = viewOfTicket(exit.value, () => text)
       done(
         Exit.succeed(typeof view === "string" ? over("closed", text) : view.ticket === null ? { ...view, ticket: text } : view)
       )
     })
-  }
 
-  const look = (campaignId: CampaignId, ticket: string) =>
-    Effect.callback<TicketView, LookError>((resume) => lookUnsafe(campaignId, ticket, resume))
+  const look = (campaignId: CampaignId, text: string) =>
+    Effect.flatMap(tickets.verify(campaignId, text), (ticket) =>
+      Effect.callback<TicketView, LookError>((resume) => lookUnsafe(ticket, resume))
+    )
 
   const changed = <A>(a: A, b: A) => JSON.stringify(a) === JSON.stringify(b)
 
@@ -231,6 +239,7 @@ const make = Effect.gen(function* () {
     joinUnsafe: (campaignId, userId, done) => joinIn(undefined, campaignId, userId, done),
     look,
     lookUnsafe,
+    verifyUnsafe: tickets.verifyUnsafe,
     leave: Effect.fnUntraced(function* (campaignId, text) {
       const ticket = yield* tickets.verify(campaignId, text)
       yield* recovery.answered(campaignId, room.leave(campaignId, [ticket]))

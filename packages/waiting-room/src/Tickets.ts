@@ -14,14 +14,36 @@ export interface TicketKey {
   readonly secret: Redacted.Redacted
 }
 
+/**
+ * A ticket whose signature holds. The same object is given for as long as the ticket keeps coming, so what there is to remember of its
+ * holder stands here and needs no look-up of its own.
+ */
+export class VerifiedTicket implements Ticket {
+  readonly campaignId: string
+  readonly userId: string
+  readonly seq: number
+  readonly expiresAtMs: number
+  readonly text: string
+  /** Kept by whoever limits how often the holder may ask: when the whole allowance is there again. */
+  fullAtMs = 0
+
+  constructor(text: string, campaignId: string, userId: string, seq: number, expiresAtMs: number) {
+    this.text = text
+    this.campaignId = campaignId
+    this.userId = userId
+    this.seq = seq
+    this.expiresAtMs = expiresAtMs
+  }
+}
+
 export class Tickets extends Context.Service<
   Tickets,
   {
     readonly sign: (ticket: Ticket, expiresAtMs: number) => string
     /** Fails for every ticket that was not signed for this campaign with a live key, or has expired. */
-    readonly verify: (campaignId: string, text: string) => Effect.Effect<Ticket, TicketInvalid>
+    readonly verify: (campaignId: string, text: string) => Effect.Effect<VerifiedTicket, TicketInvalid>
     /** The same without an effect: undefined where `verify` fails. */
-    readonly verifyUnsafe: (campaignId: string, text: string) => Ticket | undefined
+    readonly verifyUnsafe: (campaignId: string, text: string) => VerifiedTicket | undefined
   }
 >()("sluice/Tickets") {
   static readonly layer = (keys: readonly [TicketKey, ...ReadonlyArray<TicketKey>]): Layer.Layer<Tickets> =>
@@ -30,13 +52,11 @@ export class Tickets extends Context.Service<
 
 const algorithm = "HS256"
 
-/** Of each of the two generations of verified tickets, about 0.5 KB each. */
-const keptTickets = 65_536
+/** One spelling only: what decodes base64 takes others too. */
+const isCompact = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-interface Verified {
-  readonly ticket: Ticket
-  readonly expiresAtMs: number
-}
+/** Of each of the two generations of verified tickets, about 0.5 KB each. */
+const keptTickets = 131_072
 
 const make = (keys: readonly [TicketKey, ...ReadonlyArray<TicketKey>]): Tickets["Service"] => {
   const sign = createSigner({ key: Redacted.value(keys[0].secret), algorithm, kid: keys[0].kid, noTimestamp: true })
@@ -49,23 +69,23 @@ const make = (keys: readonly [TicketKey, ...ReadonlyArray<TicketKey>]): Tickets[
     })
   )
 
-  const read = (text: string): Verified | undefined => {
-    if (text.length > 1024) return undefined
+  const read = (text: string): VerifiedTicket | undefined => {
+    if (text.length > 1024 || !isCompact.test(text)) return undefined
     const verifier = verifiers.get(text.slice(0, text.indexOf(".")))
     if (verifier === undefined) return undefined
     try {
       const { aud, sub, seq, exp } = verifier(text) as Record<string, unknown>
       if (typeof aud !== "string" || !isId(sub) || !Number.isSafeInteger(seq) || typeof exp !== "number") return undefined
-      return { ticket: { campaignId: aud, userId: sub, seq: seq as number }, expiresAtMs: exp * 1000 }
+      return new VerifiedTicket(text, aud, sub, seq as number, exp * 1000)
     } catch {
       return undefined
     }
   }
 
   // A waiting user shows the same ticket again and again; its signature is worked out once for as long as it keeps coming.
-  let young = new Map<string, Verified>()
+  let young = new Map<string, VerifiedTicket>()
   let old = young
-  const verified = (text: string): Verified | undefined => {
+  const verified = (text: string): VerifiedTicket | undefined => {
     const known = young.get(text)
     if (known !== undefined) return known
     const seen = old.get(text) ?? read(text)
@@ -74,15 +94,13 @@ const make = (keys: readonly [TicketKey, ...ReadonlyArray<TicketKey>]): Tickets[
       old = young
       young = new Map()
     }
-    young.set(text, seen)
+    young.set(seen.text, seen)
     return seen
   }
 
-  const verifyUnsafe = (campaignId: string, text: string): Ticket | undefined => {
+  const verifyUnsafe = (campaignId: string, text: string): VerifiedTicket | undefined => {
     const found = verified(text)
-    return found !== undefined && found.ticket.campaignId === campaignId && found.expiresAtMs > Date.now()
-      ? found.ticket
-      : undefined
+    return found !== undefined && found.campaignId === campaignId && found.expiresAtMs > Date.now() ? found : undefined
   }
 
   return {

@@ -2,12 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { createSigner } from "fast-jwt"
 import { vi } from "vitest"
-import { type TicketKey, Tickets } from "../src/index.ts"
+import { type TicketKey, Tickets, type VerifiedTicket } from "../src/index.ts"
 
 const older: TicketKey = { kid: "k1", secret: Redacted.make("first secret of at least 32 bytes") }
 const newer: TicketKey = { kid: "k2", secret: Redacted.make("other secret of at least 32 bytes") }
 const ticket = { campaignId: "c1", userId: "u1", seq: 2 ** 32 + 7 }
 const later = Date.now() + 60_000
+
+const placeOf = (found: VerifiedTicket | undefined) =>
+  found && { campaignId: found.campaignId, userId: found.userId, seq: found.seq }
 
 const using = (keys: readonly [TicketKey, ...ReadonlyArray<TicketKey>]) =>
   Tickets.use(Effect.succeed).pipe(Effect.provide(Tickets.layer(keys)))
@@ -18,7 +21,7 @@ describe("Tickets", () => {
       const tickets = yield* using([older])
       const text = tickets.sign(ticket, later)
       assert.strictEqual(tickets.sign({ ...ticket }, later), text)
-      assert.deepStrictEqual(tickets.verifyUnsafe("c1", text), ticket)
+      assert.deepStrictEqual(placeOf(tickets.verifyUnsafe("c1", text)), ticket)
     })
   )
 
@@ -26,7 +29,7 @@ describe("Tickets", () => {
     Effect.gen(function* () {
       const text = (yield* using([older])).sign(ticket, later)
       const rotated = yield* using([newer, older])
-      assert.deepStrictEqual(rotated.verifyUnsafe("c1", text), ticket)
+      assert.deepStrictEqual(placeOf(rotated.verifyUnsafe("c1", text)), ticket)
       assert.notStrictEqual(rotated.sign(ticket, later), text)
       assert.isUndefined((yield* using([newer])).verifyUnsafe("c1", text))
     })
@@ -56,13 +59,15 @@ describe("Tickets", () => {
         createSigner({ key, algorithm: "HS256", kid: "k1", noTimestamp: true })({ ...claims, sub: "a/b" }),
         createSigner({ key, algorithm: "HS256", kid: "k1", noTimestamp: true })({ ...claims, seq: 1.5 }),
         tickets.sign(ticket, Date.now() - 2000),
+        `${text}=`,
+        `${header}.${payload}.${Buffer.from(signature, "base64url").toString("base64")}`,
         "a".repeat(100_000)
       ]
       for (const forgery of forgeries) {
         assert.isUndefined(tickets.verifyUnsafe("c1", forgery), forgery.slice(0, 200))
         assert.strictEqual((yield* Effect.flip(tickets.verify("c1", forgery)))._tag, "TicketInvalid")
       }
-      assert.deepStrictEqual(tickets.verifyUnsafe("c1", text), ticket)
+      assert.deepStrictEqual(placeOf(tickets.verifyUnsafe("c1", text)), ticket)
       assert.isUndefined(tickets.verifyUnsafe("c2", text), "of another campaign, also when it was just seen")
     })
   )
@@ -71,7 +76,7 @@ describe("Tickets", () => {
     Effect.gen(function* () {
       const tickets = yield* using([older])
       const text = tickets.sign(ticket, Date.now() + 2000)
-      assert.deepStrictEqual(tickets.verifyUnsafe("c1", text), ticket)
+      assert.deepStrictEqual(placeOf(tickets.verifyUnsafe("c1", text)), ticket)
       vi.useFakeTimers({ now: Date.now() + 2001, toFake: ["Date"] })
       try {
         assert.isUndefined(tickets.verifyUnsafe("c1", text))

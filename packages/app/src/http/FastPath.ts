@@ -8,10 +8,11 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Drop } from "@sluice/coupons"
-import { isId, type UserId } from "@sluice/domain"
+import { isId, TicketInvalid, type UserId } from "@sluice/domain"
+import type { VerifiedTicket } from "@sluice/waiting-room"
 import { Cause, Effect, Exit, Result, Schema } from "effect"
 import { logDefect, ofCause } from "./Guard.ts"
-import { isTicketText, Join } from "./groups/tickets.ts"
+import { Join } from "./groups/tickets.ts"
 import type { HttpMetrics, RouteMetrics } from "./HttpMetrics.ts"
 import { Identity, whoIs } from "./Identity.ts"
 import { bodyLimit, isJson, parseJson, parseOptions } from "./Input.ts"
@@ -69,6 +70,11 @@ function onData(this: JoinRequest, chunk: Buffer): void {
   joining.body = joining.body === undefined ? chunk : Buffer.concat([joining.body, chunk])
 }
 
+const invalid = ofCause(Cause.fail(new TicketInvalid())).problem
+
+/** What stands in a path as it is, and may be meant as a ticket. */
+const isSegment = /^[\w.-]+$/
+
 const prefix = "/campaigns/"
 const tickets = "/tickets"
 
@@ -110,14 +116,14 @@ export const makeFastPath = Effect.fnUntraced(function* (options: HttpOptions, m
     }
   }
 
-  const look = (req: IncomingMessage, res: ServerResponse, campaignId: string, ticket: string): void => {
-    const refusal = users?.take(ticket, performance.now())
+  const look = (req: IncomingMessage, res: ServerResponse, ticket: VerifiedTicket): void => {
+    const refusal = users?.takeFrom(ticket, performance.now())
     if (refusal !== undefined) {
       sendProblem(req, res, refusal)
       return
     }
     try {
-      drop.lookUnsafe(campaignId, ticket, (exit) => {
+      drop.lookUnsafe(ticket, (exit) => {
         if (res.destroyed) return
         if (lifecycle.phase !== "serving") res.shouldKeepAlive = false
         if (Exit.isSuccess(exit)) sendJson(res, 200, ticketJson(exit.value))
@@ -165,10 +171,12 @@ export const makeFastPath = Effect.fnUntraced(function* (options: HttpOptions, m
       return joins
     }
     if (req.method !== "GET" || url.charCodeAt(end) !== 47) return undefined
-    const ticket = url.slice(end + 1)
-    if (!isTicketText(ticket)) return undefined
-    if (lifecycle.pending >= maxPending) sendProblem(req, res, overloaded)
-    else look(req, res, campaignId, ticket)
+    const text = url.slice(end + 1)
+    const ticket = drop.verifyUnsafe(campaignId, text)
+    if (ticket === undefined && !isSegment.test(text)) return undefined
+    if (ticket === undefined) sendProblem(req, res, invalid)
+    else if (lifecycle.pending >= maxPending) sendProblem(req, res, overloaded)
+    else look(req, res, ticket)
     return looks
   }
   return fastPath

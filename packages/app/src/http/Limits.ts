@@ -12,6 +12,11 @@ import { Problem, type ProblemFields } from "./Problems.ts"
 
 const maxKeys = 65_536
 
+/** The bucket of somebody who brings it along. */
+export interface Bucket {
+  fullAtMs: number
+}
+
 export class Limiter {
   readonly #name: string
   readonly #limit: RateLimit
@@ -43,6 +48,14 @@ export class Limiter {
     return undefined
   }
 
+  /** The same where the bucket is at hand. */
+  takeFrom(bucket: Bucket, now: number): ProblemFields | undefined {
+    const next = Math.max(bucket.fullAtMs, now) + this.#interval
+    if (next - now > this.#tolerance) return this.#refusal(next - now - this.#tolerance)
+    bucket.fullAtMs = next
+    return undefined
+  }
+
   get size(): number {
     return this.#young.size + this.#old.size
   }
@@ -69,7 +82,7 @@ export class Limits extends Context.Service<
     readonly addresses: Limiter | undefined
     readonly addressOf: (request: IncomingMessage) => string
     /** Takes a token of a user. */
-    readonly user: (key: string) => Effect.Effect<void, Problem>
+    readonly user: (key: string | Bucket) => Effect.Effect<void, Problem>
   }
 >()("sluice/http/Limits") {}
 
@@ -122,7 +135,8 @@ export const makeLimits = Effect.fnUntraced(function* (options: HttpOptions) {
     addressOf: trusted.length > 0 ? addressOf(yield* blockList(trusted)) : (request) => request.socket.remoteAddress ?? "",
     user: (key) =>
       Effect.suspend(() => {
-        const refusal = users?.take(key, performance.now())
+        const now = performance.now()
+        const refusal = typeof key === "string" ? users?.take(key, now) : users?.takeFrom(key, now)
         return refusal === undefined ? Effect.void : Effect.fail(new Problem(refusal))
       })
   })

@@ -9,7 +9,6 @@ import { CampaignId, isId } from "@sluice/domain"
 import { ByteSize, Effect, Result, Schema } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { answer } from "./Guard.ts"
-import { isTicketText } from "./groups/tickets.ts"
 import { Identity } from "./Identity.ts"
 import { bodyLimit } from "./Input.ts"
 import { Limits } from "./Limits.ts"
@@ -31,7 +30,7 @@ const decodeId = Schema.decodeUnknownResult(CampaignId)
 /** `<first position>.<ticket>` of this campaign. */
 const readCookie = (header: string | undefined): { readonly first: number; readonly ticket: string } | undefined => {
   const match = /(?:^|;\s*)sluice-wait=(\d{1,15})\.([A-Za-z0-9_.-]+)/.exec(header ?? "")
-  return match !== null && isTicketText(match[2]!) ? { first: Number(match[1]), ticket: match[2]! } : undefined
+  return match === null ? undefined : { first: Number(match[1]), ticket: match[2]! }
 }
 
 const campaignIdOf = Effect.gen(function* () {
@@ -67,12 +66,10 @@ export const layerWait = (frameAncestors: ReadonlyArray<string>) =>
         const request = yield* HttpServerRequest.HttpServerRequest
         const id = yield* campaignIdOf
         const kept = readCookie(request.headers.cookie)
-        if (kept === undefined) return yield* page(undefined)
-        yield* limits.user(kept.ticket)
-        return yield* drop.look(id, kept.ticket).pipe(
-          Effect.flatMap((view) => page({ view, first: kept.first })),
-          Effect.catchTag("TicketInvalid", () => page(undefined))
-        )
+        const ticket = kept && drop.verifyUnsafe(id, kept.ticket)
+        if (kept === undefined || ticket === undefined) return yield* page(undefined)
+        yield* limits.user(ticket)
+        return yield* page({ view: yield* drop.look(id, ticket.text), first: kept.first })
       })
 
       const joined = Effect.gen(function* () {
