@@ -5,7 +5,7 @@
  * hangs on no engine. A gauge that could not be read now is not served at all: no figure is older than one look. Figures of the whole
  * system are the same in every process that serves them, so they are read by `max`, not by `sum`.
  */
-import { deadLetterGroup, Issuer, RoomKeeper } from "@sluice/coupons"
+import { deadLetterGroup, Issuer, OnSale } from "@sluice/coupons"
 import { type CampaignId, ordersTopic, stateOf, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog } from "@sluice/engines"
 import { Projector } from "@sluice/orders"
@@ -84,7 +84,7 @@ const make = Effect.fnUntraced(function* ({ roles }: Pick<Settings, "roles">, ev
   const health = yield* Health
   const log = yield* EventLog
   const room = yield* WaitingRoom
-  const onSale = yield* RoomKeeper.OnSale
+  const onSale = yield* OnSale
   const show = yield* makeBoard
   const pendingSeconds = makePending()
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { RoomKeeper } from "@sluice/coupons"
+import { OnSale } from "@sluice/coupons"
 import type { Campaign } from "@sluice/domain"
 import { EventLog, EventLogError } from "@sluice/engines"
 import { WaitingRoom, WaitingRoomError } from "@sluice/waiting-room"
@@ -59,8 +59,8 @@ const start = Effect.fnUntraced(function* (roles: ReadonlyArray<Role>) {
       })
   })
   const onSale = Layer.succeed(
-    RoomKeeper.OnSale,
-    RoomKeeper.OnSale.of({ campaigns: Effect.sync(() => [{ ...sale, paused: state.paused }]), refresh: Effect.void })
+    OnSale,
+    OnSale.of({ campaigns: Effect.sync(() => [{ ...sale, paused: state.paused }]), refresh: Effect.void })
   )
   yield* Layer.build(Observer.layer({ roles }).pipe(Layer.provide(Layer.mergeAll(health, room, log, onSale))))
   const next = Effect.andThen(TestClock.adjust("5 seconds"), PrometheusMetrics.format())

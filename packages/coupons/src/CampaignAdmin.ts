@@ -20,8 +20,8 @@ import type { SqlError } from "effect/sql"
 import { Campaigns, type Change, ticketsExpireAtMs } from "./Campaigns.ts"
 import { Drop } from "./Drop.ts"
 import { Issuances } from "./Issuances.ts"
+import { OnSale } from "./OnSale.ts"
 import { Recovery } from "./Recovery.ts"
-import { OnSale } from "./RoomKeeper.ts"
 
 export class CampaignAdmin extends Context.Service<
   CampaignAdmin,

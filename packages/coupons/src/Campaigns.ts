@@ -21,8 +21,10 @@ export class Campaigns extends Context.Service<
     /** False where the id exists. */
     readonly insert: (campaign: Campaign) => Effect.Effect<boolean, SqlError.SqlError>
     readonly find: (id: CampaignId) => Effect.Effect<Option.Option<Campaign>, SqlError.SqlError>
-    /** All of them, the newest first. */
+    /** The newest `listedAtMost`, the newest first. */
     readonly list: Effect.Effect<ReadonlyArray<Campaign>, SqlError.SqlError>
+    /** All that close later than that, or never: however many they are. */
+    readonly notClosedBefore: (atMs: number) => Effect.Effect<ReadonlyArray<Campaign>, SqlError.SqlError>
     /**
      * Lets `change` decide on the row as it stands, nobody else being able to change it meanwhile. None where there is no such campaign.
      */
@@ -102,6 +104,9 @@ const toRow = (campaign: Campaign): Row => ({
   generation: campaign.generation
 })
 
+/** How many campaigns a list shows. */
+export const listedAtMost = 1000
+
 /** How long a ticket stays valid after nothing can happen any more in its campaign. */
 export const ticketsOutliveMs = 30 * 24 * 3600_000
 /** How long a campaign without an end is taken to last. */
@@ -126,7 +131,14 @@ const make = Effect.gen(function* () {
         )
       ),
     find: (id) => Effect.map(sql<Row>`SELECT * FROM campaigns WHERE id = ${id}`, first),
-    list: Effect.map(sql<Row>`SELECT * FROM campaigns ORDER BY created_at_ms DESC, id LIMIT 1000`, (rows) => rows.map(fromRow)),
+    list: Effect.map(
+      sql<Row>`SELECT * FROM campaigns ORDER BY created_at_ms DESC, id LIMIT ${sql.literal(String(listedAtMost))}`,
+      (rows) => rows.map(fromRow)
+    ),
+    notClosedBefore: (atMs) =>
+      Effect.map(sql<Row>`SELECT * FROM campaigns WHERE closes_at_ms IS NULL OR closes_at_ms > ${atMs}`, (rows) =>
+        rows.map(fromRow)
+      ),
     update: (id, change) =>
       transact(sql)(
         Effect.gen(function* () {

@@ -36,8 +36,8 @@ import { Cache, Context, Effect, Exit, Layer, Option, Stream, type Tracer } from
 import type { SqlError } from "effect/sql"
 import { Campaigns } from "./Campaigns.ts"
 import { Issuances } from "./Issuances.ts"
+import { OnSale } from "./OnSale.ts"
 import { Recovery } from "./Recovery.ts"
-import { OnSale } from "./RoomKeeper.ts"
 
 export interface Joined {
   /** Whether this call gave the place. */

@@ -4,48 +4,12 @@
  */
 import type { Campaign, CampaignId } from "@sluice/domain"
 import { Admission, NotLoaded, WaitingRoom } from "@sluice/waiting-room"
-import { Context, Effect, Layer, Ref, Schedule, Stream } from "effect"
-import { Campaigns } from "./Campaigns.ts"
+import { Effect, Schedule, Stream } from "effect"
 import { Issuances } from "./Issuances.ts"
+import { OnSale } from "./OnSale.ts"
 import { Recovery } from "./Recovery.ts"
 
 const sweepAtOnce = 500
-/** A campaign that ended is still looked after for this long. */
-const afterlifeMs = 24 * 3600_000
-
-/** The campaigns as this process knows them, renewed each half second and at once after a change made here. */
-export class OnSale extends Context.Service<
-  OnSale,
-  {
-    readonly campaigns: Effect.Effect<ReadonlyArray<Campaign>>
-    readonly refresh: Effect.Effect<void>
-  }
->()("sluice/OnSale") {
-  static readonly layer = Layer.effect(
-    OnSale,
-    Effect.gen(function* () {
-      const campaigns = yield* Campaigns
-      const known = yield* Ref.make<ReadonlyArray<Campaign>>([])
-      const refresh = campaigns.list.pipe(
-        Effect.flatMap((list) => {
-          const over = Date.now() - afterlifeMs
-          return Ref.set(
-            known,
-            list.filter(({ closesAtMs }) => closesAtMs === null || closesAtMs > over)
-          )
-        }),
-        Effect.ignore
-      )
-      yield* refresh
-      yield* Stream.fromSchedule(Schedule.spaced("500 millis")).pipe(
-        Stream.runForEach(() => refresh),
-        Effect.forkScoped
-      )
-      return OnSale.of({ campaigns: Ref.get(known), refresh })
-    })
-  )
-}
-
 export const run = Effect.gen(function* () {
   const room = yield* WaitingRoom
   const issuances = yield* Issuances

@@ -1,7 +1,7 @@
 /** What the roles and the API stand on, over whichever engines there are. */
 import * as LoadTargetMariaDb from "@sluice/bulk-load/LoadTargetMariaDb"
 import * as LoadTargetSqlite from "@sluice/bulk-load/LoadTargetSqlite"
-import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, Recovery, RoomKeeper } from "@sluice/coupons"
+import { CampaignAdmin, Campaigns, DeadLetters, Drop, Issuances, OnSale, Recovery } from "@sluice/coupons"
 import { Customers, OrderReads, Orders, OrdersRead, Outbox, Products, RebuildOrders } from "@sluice/orders"
 import { type TicketKey, Tickets } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
@@ -32,7 +32,7 @@ const coupons = (settings: Settings) =>
   CampaignAdmin.layer.pipe(
     Layer.provideMerge(Layer.mergeAll(Drop.layer, DeadLetters.layer)),
     Layer.provideMerge(
-      Layer.mergeAll(Recovery.layer({ hold: settings.recoveryHold, drain: settings.recoveryDrain }), RoomKeeper.OnSale.layer)
+      Layer.mergeAll(Recovery.layer({ hold: settings.recoveryHold, drain: settings.recoveryDrain }), OnSale.layer)
     ),
     Layer.provideMerge(Layer.mergeAll(Campaigns.layer, Issuances.layer, tickets(settings)))
   )

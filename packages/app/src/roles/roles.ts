@@ -1,12 +1,12 @@
 /** What each role does besides answering: loops that run until the process ends. */
-import { Issuer, Recovery, RoomKeeper } from "@sluice/coupons"
+import { Issuer, OnSale, Recovery, RoomKeeper } from "@sluice/coupons"
 import { Projector, Relay } from "@sluice/orders"
 import { Admission } from "@sluice/waiting-room"
 import { Cause, Effect, Exit, Layer } from "effect"
 import type { Role, Settings } from "../Settings.ts"
 
 const admission = Effect.gen(function* () {
-  const onSale = yield* RoomKeeper.OnSale
+  const onSale = yield* OnSale
   const recovery = yield* Recovery
   const admit = Admission.run({ campaigns: onSale.campaigns, rebuild: (id) => Effect.ignore(recovery.ensure(id)) })
   yield* Effect.all([admit, RoomKeeper.run], { concurrency: "unbounded", discard: true })

@@ -11,6 +11,7 @@ import {
   type Drop as DropService,
   Issuances,
   Issuer,
+  OnSale,
   Recovery,
   RoomKeeper
 } from "@sluice/coupons"
@@ -24,7 +25,7 @@ export type Engines = SqlClient.SqlClient | WaitingRoom | EventLog
 
 const services = CampaignAdmin.layer.pipe(
   Layer.provideMerge(Drop.layer),
-  Layer.provideMerge(Layer.mergeAll(Recovery.layer({ hold: "1 second", drain: "2 seconds" }), RoomKeeper.OnSale.layer)),
+  Layer.provideMerge(Layer.mergeAll(Recovery.layer({ hold: "1 second", drain: "2 seconds" }), OnSale.layer)),
   Layer.provideMerge(
     Layer.mergeAll(
       Campaigns.layer,
@@ -36,7 +37,7 @@ const services = CampaignAdmin.layer.pipe(
 
 const roles = Layer.effectDiscard(
   Effect.gen(function* () {
-    const onSale = yield* RoomKeeper.OnSale
+    const onSale = yield* OnSale
     const recovery = yield* Recovery
     yield* Effect.forkScoped(Admission.run({ campaigns: onSale.campaigns, rebuild: (id) => Effect.ignore(recovery.ensure(id)) }))
     yield* Effect.forkScoped(RoomKeeper.run)

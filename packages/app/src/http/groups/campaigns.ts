@@ -16,7 +16,7 @@ export const Campaigns = HttpApiGroup.make("campaigns")
     HttpApiEndpoint.get("list", "/campaigns", {
       success: Schema.Array(Campaign).annotate({ description: "All campaigns." }),
       error: ofInput
-    }).annotateMerge(OpenApi.annotations({ summary: "List all campaigns" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "List campaigns", description: "The newest 1,000, the newest first." })),
     HttpApiEndpoint.get("get", "/campaigns/:id", { params, success: Campaign, error: errors }).annotateMerge(
       OpenApi.annotations({ summary: "Get one campaign" })
     ),
