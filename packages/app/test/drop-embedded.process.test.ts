@@ -9,7 +9,7 @@ import { afterEach, assert, describe, it } from "vitest"
 afterEach(stopAll)
 
 const dataDir = () => mkdtempSync(path(tmpdir(), "sluice-e2e-"))
-const issuedOf = async (url: string, id: string) => (await call<CampaignView>(`${url}/campaigns/${id}`)).body.issued
+const viewOf = async (url: string, id: string) => (await call<CampaignView>(`${url}/campaigns/${id}`)).body
 
 describe("the embedded engines", () => {
   it("a crowd of 2,000 joins a paused campaign with exact places, and the first 300 get the serials of their places", async () => {
@@ -36,23 +36,38 @@ describe("the embedded engines", () => {
     )
   })
 
+  it("who comes when all is gone is told at once, without a ticket", async () => {
+    const { url } = await startSluice({ env: { SLUICE_DATA_DIR: dataDir() } })
+    await call(`${url}/campaigns`, "POST", { id: "sale", name: "Sale", stock: 20, ratePerSecond: 500 }, true)
+    const members = await join([url], "sale", 20)
+    await waitForAll([url], "sale", members)
+    const late = await join([url], "sale", 20, "late")
+    for (const { ticket, told } of late)
+      assert.deepStrictEqual({ ticket, state: told.at(-1)!.state }, { ticket: null, state: "sold_out" })
+    assert.deepStrictEqual((await judge(url, "sale", 20, [...members, ...late])).broken, [])
+  })
+
   it("killed three times under the crowd and started again on the same data, it keeps every promise", async () => {
     const port = await freePort()
     const env = { SLUICE_DATA_DIR: dataDir() }
     let sluice: SluiceProcess = await startSluice({ port, env })
     const { url } = sluice
-    await call(`${url}/campaigns`, "POST", { id: "sale", name: "Sale", stock: 300, ratePerSecond: 100 }, true)
+    const restart = async () => {
+      await sluice.kill("SIGKILL")
+      sluice = await startSluice({ port, env })
+    }
+    await call(`${url}/campaigns`, "POST", { id: "sale", name: "Sale", stock: 300, ratePerSecond: 100, paused: true }, true)
     const joining = join([url], "sale", 1200)
-    const kills = (async () => {
-      for (const issued of [20, 120, 220]) {
-        await eventually(`${issued} issued`, async () => (await issuedOf(url, "sale")) >= issued)
-        await sluice.kill("SIGKILL")
-        sluice = await startSluice({ port, env })
-      }
-    })()
+    await eventually("400 joined", async () => (await viewOf(url, "sale")).waiting >= 400)
+    await restart()
     const members = await joining
-    await waitForAll([url], "sale", members)
-    await kills
+    await call(`${url}/campaigns/sale`, "PATCH", { paused: false }, true)
+    const waiting = waitForAll([url], "sale", members, 120_000)
+    for (const issued of [20, 160]) {
+      await eventually(`${issued} issued`, async () => (await viewOf(url, "sale")).issued >= issued)
+      await restart()
+    }
+    await waiting
     const { broken } = await judge(url, "sale", 300, members)
     assert.deepStrictEqual(broken, [])
     const { body } = await call<CampaignView>(`${url}/campaigns/sale`)

@@ -6,16 +6,23 @@ import { call } from "./processes.ts"
 
 export interface Member {
   readonly userId: string
-  /** The position it was told when it joined. */
-  readonly place: number
-  /** The number in its ticket: the order of the crowd, whoever had passed before it joined. */
+  /** The position it was told when it joined; none where the stock was gone or it had its turn already. */
+  readonly place: number | undefined
+  /** The number in its ticket: the order of the crowd, whoever had passed before it joined. Without a ticket it is after all others. */
   readonly seq: number
-  readonly ticket: string
+  /** None where the stock was gone when it came: that answer is final. */
+  readonly ticket: string | null
   /** Every state it was told, in order, without repetition. */
   readonly told: Array<TicketView>
 }
 
-const seqOf = (ticket: string): number => JSON.parse(Buffer.from(ticket.split(".")[1]!, "base64url").toString()).seq
+const seqOf = (ticket: string | null): number =>
+  ticket === null ? Number.MAX_SAFE_INTEGER : JSON.parse(Buffer.from(ticket.split(".")[1]!, "base64url").toString()).seq
+
+const memberOf = (userId: string, told: TicketView): Member => {
+  if (told.ticket === null && told.state !== "sold_out") throw new Error(`join answered no ticket: ${JSON.stringify(told)}`)
+  return { userId, place: told.position ?? undefined, seq: seqOf(told.ticket), ticket: told.ticket, told: [told] }
+}
 
 const at = <A>(items: ReadonlyArray<A>, i: number): A => items[i % items.length]!
 
@@ -56,7 +63,7 @@ export const join = async (urls: ReadonlyArray<string>, campaignId: string, n: n
       call<TicketView>(`${at(urls, i)}/campaigns/${campaignId}/tickets`, "POST", { userId })
     )
     if (status !== 202 && status !== 200) throw new Error(`join answered ${status}: ${JSON.stringify(body)}`)
-    members.push({ userId, place: body.position!, seq: seqOf(body.ticket!), ticket: body.ticket!, told: [body] })
+    members.push(memberOf(userId, body))
   })
   return members.sort((a, b) => a.seq - b.seq)
 }

@@ -73,7 +73,7 @@ export const startSluice = async (options: StartOptions = {}): Promise<SluicePro
   running.add(sluice)
   ended.then(() => running.delete(sluice))
   if (options.noWait !== true) {
-    const ready = eventually("ready", async () => (await fetch(`${sluice.url}/health/ready`)).status === 200, 30_000)
+    const ready = eventually("ready", async () => (await fetch(`${sluice.url}/health/ready`)).status === 200, 90_000)
     const died = ended.then((how) => Promise.reject(new Error(`sluice ended with ${how} before it was ready:\n${output}`)))
     await Promise.race([ready, died])
     died.catch(() => {})
