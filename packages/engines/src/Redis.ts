@@ -2,13 +2,15 @@
  * A connection to Redis 7, a single node or a Redis Cluster, for scripts that decide atomically.
  *
  * A command is sent once: it fails rather than being sent again after a cut, since nobody can know whether it ran. Nothing waits for a
- * server that is away: calls fail at once until the connection stands, and after `commandTimeout` where it went silent. Scripts must
+ * server that is away: calls fail at once until the connection stands, and after `commandTimeout` where it went silent. With a Redis
+ * Cluster that holds for each master alone; where a slot has moved, a call goes on to its new place, a few times at most. Scripts must
  * therefore bear repetition by their callers.
  */
 
 import type { Scope } from "effect"
 import { Context, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { Redis as Client, Cluster, type RedisOptions } from "ioredis"
+import * as EngineMetrics from "./EngineMetrics.ts"
 
 export interface RedisConfig {
   /** One `redis://user:password@host:port/db` (`rediss://` for TLS), or several nodes of a Redis Cluster. */
@@ -34,6 +36,7 @@ export class Redis extends Context.Service<
     readonly runId: Effect.Effect<string, RedisError>
     /** What is published to the channel from now on, over a connection of its own, except while that is lost. */
     readonly subscribe: (channel: string, hear: (message: string) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** With a Redis Cluster: each master answers, and every slot has one. */
     readonly ping: Effect.Effect<void, RedisError>
   }
 >()("sluice/Redis") {
@@ -42,7 +45,25 @@ export class Redis extends Context.Service<
 
 const away = new Error("Redis is not connected")
 
-const attempt = <A>(f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: (cause) => new RedisError({ cause }) })
+const reasonOf = ({ message, name }: Error): EngineMetrics.Reason =>
+  name === "ReplyError" ? "refused" : message === "Command timed out" ? "timeout" : "connection"
+
+const attempt = <A>(f: () => Promise<A>) =>
+  Effect.tryPromise({
+    try: f,
+    catch: (cause) => {
+      EngineMetrics.countFailure("redis", reasonOf(cause as Error))
+      return new RedisError({ cause })
+    }
+  })
+
+const pauseMs = (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000) * (0.5 + Math.random() / 2)
+
+/** Before the next connection. */
+const reconnectAfter = (times: number) => {
+  EngineMetrics.countRetry("redis", "connect")
+  return pauseMs(times)
+}
 
 const clientOptions = (url: string, options: RedisConfig) => {
   const { hostname, password, pathname, port, protocol, username } = new URL(url)
@@ -59,7 +80,7 @@ const clientOptions = (url: string, options: RedisConfig) => {
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000) * (0.5 + Math.random() / 2),
+    retryStrategy: reconnectAfter,
     // After a failover this connection may be to a replica.
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY")
   } satisfies RedisOptions
@@ -103,8 +124,20 @@ const openSingle = (options: RedisConfig) =>
       return id === undefined ? Effect.fail(new RedisError({ cause: away })) : Effect.succeed(id)
     })
     yield* runId.pipe(Effect.retry(Schedule.spaced("5 millis").pipe(Schedule.upTo({ times: 400 }))))
-    return { client, runId }
+    return { client, runId, ping: () => client.ping() }
   })
+
+/** A node that is away is in no connection's view, but in the cluster's. */
+const pingCluster = async (client: Cluster): Promise<void> => {
+  await new Promise<void>((resolve, reject) => client.refreshSlotsCache((error) => (error ? reject(error) : resolve())))
+  const told = await Promise.all(client.nodes("master").map((node) => node.cluster("INFO")))
+  if (told.length === 0 || !told.every((info) => String(info).includes("cluster_state:ok"))) {
+    throw new Error("the Redis Cluster does not serve every slot")
+  }
+}
+
+/** A command follows a slot that has moved, which its former node refuses to run; after anything else it may have run. */
+const sentOnce = { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0, retryDelayOnTryAgain: 50, maxRedirections: 4 }
 
 const openCluster = (options: RedisConfig) =>
   Effect.gen(function* () {
@@ -119,15 +152,21 @@ const openCluster = (options: RedisConfig) =>
               lazyConnect: true,
               enableOfflineQueue: false,
               redisOptions,
-              clusterRetryStrategy: (times) => Math.min(50 * times, 2000)
+              ...sentOnce,
+              clusterRetryStrategy: reconnectAfter
             }
           )
       ),
       (c) => Effect.promise(() => c.quit().catch(() => c.disconnect()))
     )
     client.on("error", () => {})
+    // Its slots may have another master by now.
+    client.on("-node", () => {
+      EngineMetrics.countRetry("redis", "connect")
+      client.refreshSlotsCache()
+    })
     yield* attempt(() => client.connect())
-    return { client, runId: Effect.succeed("") }
+    return { client, runId: Effect.succeed(""), ping: () => pingCluster(client) }
   })
 
 /** Of a Redis Cluster any node will do: it is told what is published to the others. */
@@ -141,7 +180,8 @@ const openSubscriber = ({ urls, ...options }: RedisConfig) => {
 
 const make = (options: RedisConfig): Effect.Effect<Redis["Service"], RedisError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { client, runId } = yield* options.urls.length === 1 ? openSingle(options) : openCluster(options)
+    yield* EngineMetrics.show("redis")
+    const { client, ping, runId } = yield* options.urls.length === 1 ? openSingle(options) : openCluster(options)
     let subscriber: Client | undefined
     yield* Effect.addFinalizer(() => Effect.sync(() => subscriber?.disconnect()))
     return {
@@ -165,6 +205,6 @@ const make = (options: RedisConfig): Effect.Effect<Redis["Service"], RedisError,
       },
       call: (command, ...args) => attempt(() => client.call(command, ...args)),
       runId,
-      ping: Effect.asVoid(attempt(() => client.ping()))
+      ping: Effect.asVoid(attempt<unknown>(ping))
     }
   })

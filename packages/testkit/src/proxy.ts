@@ -1,4 +1,4 @@
-/** A server's address of one's own, behind which the server can fall silent without being touched. */
+/** A server's address of one's own, behind which the server can fall silent, or an answer be lost, without its being touched. */
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 
@@ -9,6 +9,8 @@ export interface Proxy {
   readonly silence: () => void
   /** Hangs up on all who were kept in silence, and works again. */
   readonly heal: () => void
+  /** Hangs up in place of the answer to the next request that says so: the server has done it, and nobody is told. */
+  readonly loseAnswer: (request: RegExp) => void
   readonly close: () => Promise<void>
 }
 
@@ -17,8 +19,14 @@ export const proxyOf = async (server: string): Promise<Proxy> => {
   const [host, port] = [url.hostname, Number(url.port)]
   const sockets = new Set<Socket>()
   let isSilent = false
+  let losing: RegExp | undefined
   const proxy = createServer((near) => {
     const far = connect(port, host)
+    near.on("data", (bytes) => {
+      if (!losing?.test(bytes.toString("latin1"))) return
+      losing = undefined
+      far.removeAllListeners("data").once("data", () => near.destroy())
+    })
     for (const [from, to] of [
       [near, far],
       [far, near]
@@ -46,6 +54,9 @@ export const proxyOf = async (server: string): Promise<Proxy> => {
     heal: () => {
       isSilent = false
       hangUp()
+    },
+    loseAnswer: (request) => {
+      losing = request
     },
     close: async () => {
       proxy.close()

@@ -44,6 +44,8 @@ export const startRedisCluster = async () => {
   })
   return {
     urls: ports.map((port) => `redis://127.0.0.1:${port}`),
+    /** Ends one of the masters, by its place in `urls`. */
+    kill: (index: number) => nodes[index]!.kill("SIGKILL"),
     stop: async () => {
       for (const node of nodes) node.kill("SIGKILL")
       await rm(folder, { recursive: true, force: true })
