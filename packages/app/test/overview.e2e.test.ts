@@ -59,6 +59,13 @@ describe.runIf(isLive())("the overview on real servers", () => {
       const stopped = await call(`${url}/crowds/0123456789abcdef`, "DELETE", undefined, true)
       assert.deepStrictEqual([stopped.status, stopped.body.code], [404, "crowd_not_found"])
 
+      // More at once, and twice, than there are connections.
+      for (let round = 1; round <= 2; round++) {
+        const paths = Array.from({ length: 30 }, (_, i) => ["/campaigns", "/campaigns/c1", "/users/u1/coupons", "/loads"][i % 4]!)
+        const answers = await Promise.all(paths.map((path) => call(url + path, "GET", undefined, true)))
+        assert.deepStrictEqual([...new Set(answers.map(({ status }) => status))], [503])
+      }
+
       proxy.heal()
       await eventually("MariaDB is up", async () => stateOf("mariadb") === "up" && seen.at(-1)!.lag !== null)
       await eventually("what was asked meanwhile is in the audit log", async () => {

@@ -18,8 +18,9 @@ export interface Options {
   /** `mysql://user:password@host:port/database` (or `mariadb://`). */
   readonly url: Redacted.Redacted
   readonly maxConnections?: number
+  /** How long a connection may take to open, and a caller waits for a free one. */
   readonly connectTimeout?: Duration.Input
-  /** A statement that takes longer fails; bounds every wait for a server that went silent. */
+  /** A statement that the server is silent about for longer fails, and ends its connection. More than it may wait for a lock. */
   readonly statementTimeout?: Duration.Input
 }
 
@@ -67,16 +68,65 @@ const reasonOf = (cause: unknown, operation: string): SqlError.SqlErrorReason =>
 
 const sqlError = (cause: unknown, operation: string) => new SqlError.SqlError({ reason: reasonOf(cause, operation) })
 
-type Handle = Driver.Pool | Driver.PoolConnection
 type Rows = (<A extends object>(row: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
 
-const connection = (handle: Handle, timeout: number): SqlConnection.Connection => {
+/** Gives a connection back, or ends it where that is all that can be done with it. */
+type Release = (connection: Driver.PoolConnection) => void
+
+/** A server that has become read-only may be the wrong one by now. */
+const isSpent = (errno: number | undefined) => errno === 1290 || errno === 1792 || errno === 1836
+
+const late = (what: string, ms: number) => ({ code: "ETIMEDOUT", message: `${what} within ${ms} ms` })
+
+/** What to run a statement on: a session that is held, or whichever of the pool is free. */
+interface Source {
+  readonly use: (f: (cause: unknown, connection: Driver.PoolConnection) => void) => void
+  readonly release: Release
+}
+
+const release: Release = (connection) => connection.release()
+
+/** mysql2 itself lets a caller wait for a free connection for as long as it takes. */
+const acquire =
+  (pool: Driver.Pool, timeoutMs: number): Source["use"] =>
+  (f) => {
+    let isOver = false
+    const timer = setTimeout(() => {
+      isOver = true
+      f(late("no connection was free", timeoutMs), undefined as never)
+    }, timeoutMs)
+    pool.getConnection((cause, connection) => {
+      if (isOver) return connection?.release()
+      clearTimeout(timer)
+      f(cause, connection)
+    })
+  }
+
+const connectionFrom = (use: Source["use"]) =>
+  Effect.callback<Driver.PoolConnection, SqlError.SqlError>((resume) => {
+    use((cause, held) => resume(cause ? Effect.fail(sqlError(cause, "acquire")) : Effect.succeed(held)))
+  })
+
+const connection = ({ release, use }: Source, timeout: number): SqlConnection.Connection => {
   const call = (method: "execute" | "query", sql: string, values: ReadonlyArray<unknown>, rowsAsArray: boolean) =>
     Effect.callback<unknown, SqlError.SqlError>((resume) => {
-      handle[method](
-        { sql, values: values as Array<Driver.QueryValues>, rowsAsArray, timeout },
-        (cause: unknown, result: unknown) => resume(cause ? Effect.fail(sqlError(cause, method)) : Effect.succeed(result))
-      )
+      use((unavailable, connection) => {
+        if (unavailable) return resume(Effect.fail(sqlError(unavailable, "acquire")))
+        // The driver's own timeout leaves out the preparing of a statement, and the connection waiting for the answer.
+        const timer = setTimeout(() => {
+          connection.destroy()
+          resume(Effect.fail(sqlError(late("no answer", timeout), method)))
+        }, timeout)
+        connection[method](
+          { sql, values: values as Array<Driver.QueryValues>, rowsAsArray },
+          (cause: Driver.QueryError | null, result: unknown) => {
+            clearTimeout(timer)
+            if (isSpent(cause?.errno)) connection.destroy()
+            release(connection)
+            resume(cause ? Effect.fail(sqlError(cause, method)) : Effect.succeed(result))
+          }
+        )
+      })
     })
   const rows = (method: "execute" | "query", sql: string, values: ReadonlyArray<unknown>, f: Rows, asArray = false) =>
     Effect.map(call(method, sql, values, asArray), (r) => (Array.isArray(r) ? (f ? f(r) : r) : []))
@@ -89,8 +139,10 @@ const connection = (handle: Handle, timeout: number): SqlConnection.Connection =
     executeStream: (sql, params, f) => {
       const stream = SqlStream.asyncPauseResume<object, SqlError.SqlError>(
         Effect.fnUntraced(function* (emit) {
-          const query = (handle as Driver.Pool).query(sql, params as Array<Driver.QueryValues>).stream()
-          yield* Effect.addFinalizer(() => Effect.sync(() => query.destroy()))
+          const held = yield* Effect.acquireRelease(connectionFrom(use), (c) => Effect.sync(() => release(c)))
+          const query = held.query(sql, params as Array<Driver.QueryValues>).stream()
+          // Rows that nobody reads any more would stand before whatever is asked next.
+          yield* Effect.addFinalizer(() => Effect.sync(() => query.readableEnded || held.destroy()))
           query.on("data", (row: object) => emit.single(row))
           query.on("error", (cause: unknown) => emit.fail(sqlError(cause, "stream")))
           query.on("end", () => emit.end())
@@ -104,7 +156,7 @@ const connection = (handle: Handle, timeout: number): SqlConnection.Connection =
 
 /** A session that can't even roll back is ended, and its server rolls it back: who failed is told of that failure and no other. */
 const transactionOn = (c: Driver.PoolConnection, timeout: number): SqlConnection.Connection => {
-  const own = connection(c, timeout)
+  const own = connection({ use: (f) => f(undefined, c), release: () => {} }, timeout)
   const end = Effect.sync(() => {
     c.destroy()
     return []
@@ -120,15 +172,16 @@ const transactionOn = (c: Driver.PoolConnection, timeout: number): SqlConnection
 
 const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> =>
   Effect.gen(function* () {
-    const { url, maxConnections = 10, connectTimeout = "3 seconds", statementTimeout = "10 seconds" } = options
+    const { url, maxConnections = 10, connectTimeout = "3 seconds", statementTimeout = "7 seconds" } = options
     const timeout = Duration.toMillis(Duration.fromInputUnsafe(statementTimeout))
+    const openTimeout = Duration.toMillis(Duration.fromInputUnsafe(connectTimeout))
     const target = connectionOptions(url)
     const pool = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Driver.createPool({
           ...target,
           connectionLimit: maxConnections,
-          connectTimeout: Duration.toMillis(Duration.fromInputUnsafe(connectTimeout)),
+          connectTimeout: openTimeout,
           enableKeepAlive: true,
           supportBigNumbers: true,
           timezone: "Z",
@@ -137,20 +190,23 @@ const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.Sql
           flags: ["-FOUND_ROWS"]
         })
       ),
-      (p) => Effect.callback<void>((resume) => p.end(() => resume(Effect.void)))
+      // A server that is silent does not hear of the end either.
+      (p) =>
+        Effect.timeoutOption(
+          Effect.callback<void>((resume) => p.end(() => resume(Effect.void))),
+          openTimeout
+        )
     )
     // Queued on the new connection before whatever it was opened for.
     pool.on("connection", (c: Driver.PoolConnection) => {
       for (const statement of session) c.query(statement, (cause) => cause && c.destroy())
     })
-    const shared = connection(pool, timeout)
+    const fromPool = acquire(pool, openTimeout)
+    const shared = connection({ use: fromPool, release }, timeout)
     yield* shared.executeUnprepared("SELECT 1", [], undefined)
-    const transactionAcquirer = Effect.acquireRelease(
-      Effect.callback<Driver.PoolConnection, SqlError.SqlError>((resume) => {
-        pool.getConnection((cause, c) => resume(cause ? Effect.fail(sqlError(cause, "acquire")) : Effect.succeed(c)))
-      }),
-      (c) => Effect.sync(() => c.release())
-    ).pipe(Effect.map((c) => transactionOn(c, timeout)))
+    const transactionAcquirer = Effect.acquireRelease(connectionFrom(fromPool), (c) => Effect.sync(() => release(c))).pipe(
+      Effect.map((c) => transactionOn(c, timeout))
+    )
     return yield* SqlClient.make({
       acquirer: Effect.succeed(shared),
       borrower: (f) => f(shared),

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { MariaDb, Migrations, transact } from "@sluice/engines"
 import { freshDatabase } from "@sluice/testkit/database"
 import { liveUrl, whenLive } from "@sluice/testkit/live"
-import { Cause, Duration, Effect, Exit, Layer, Redacted } from "effect"
+import { proxyOf } from "@sluice/testkit/proxy"
+import { Cause, Duration, Effect, Exit, Layer, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 
 /** A database of its own, gone at the end. */
@@ -106,6 +107,33 @@ await whenLive(() => {
           })
         ).pipe(Effect.provide(MariaDb.layer({ url, maxConnections: 2, statementTimeout: "500 millis" })))
       ).pipe(Effect.scoped)
+    )
+
+    it.live("a server that falls silent holds nobody up, however often it is asked, and is asked again when it is back", () =>
+      Effect.gen(function* () {
+        const url = yield* fresh
+        const proxy = yield* Effect.acquireRelease(
+          Effect.promise(() => proxyOf(Redacted.value(url))),
+          ({ close }) => Effect.promise(close)
+        )
+        const options = { maxConnections: 2, connectTimeout: "300 millis", statementTimeout: "500 millis" } as const
+        const layer = MariaDb.layer({ url: Redacted.make(proxy.url), ...options })
+        const asking = Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          const one = sql<{ one: number }>`SELECT 1 AS one`
+          const calls = [one, one, one, transact(sql)(one), transact(sql)(one), one]
+          proxy.silence()
+          for (let round = 1; round <= 3; round++) {
+            const [elapsed, exits] = yield* Effect.timed(Effect.forEach(calls, Effect.exit, { concurrency: "unbounded" }))
+            assert.isTrue(exits.every((exit) => Exit.isFailure(exit) && !Cause.hasDies(exit.cause)))
+            assert.isBelow(Duration.toMillis(elapsed), 5000)
+          }
+          proxy.heal()
+          assert.deepStrictEqual(yield* Effect.retry(one, { schedule: Schedule.spaced("50 millis"), times: 100 }), [{ one: 1 }])
+          assert.deepStrictEqual(yield* transact(sql)(one), [{ one: 1 }])
+        })
+        yield* Effect.provide(asking, layer)
+      }).pipe(Effect.scoped)
     )
 
     it.live("however many processes migrate at once, each migration runs once", () =>

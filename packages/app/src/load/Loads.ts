@@ -118,11 +118,14 @@ const make = Effect.fnUntraced(function* ({ dataDir, engine, maxLoads, maxUpload
   yield* Effect.addFinalizer(() => Effect.sync(() => inProgress.remove()))
   yield* Metric.value(endedAs("failed"))
 
-  const ofDatabase = <A, E>(effect: Effect.Effect<A, E | LoadError>): Effect.Effect<A, Exclude<E, LoadError> | Unavailable> =>
-    Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, LoadError> | Unavailable> => {
+  /** A question to the database, whose caller is told in time: a load waits longer for a server that is silent than a request does. */
+  const ofDatabase = <A, E>(effect: Effect.Effect<A, E | LoadError>): Effect.Effect<A, Exclude<E, LoadError> | Unavailable> => {
+    const unavailable = new Unavailable({ engine, retryAfterSeconds: 5 })
+    return Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, LoadError> | Unavailable> => {
       if (!(error instanceof LoadError)) return Effect.fail(error as Exclude<E, LoadError>)
-      return error.isTransient ? Effect.fail(new Unavailable({ engine, retryAfterSeconds: 5 })) : Effect.die(error)
-    })
+      return error.isTransient ? Effect.fail(unavailable) : Effect.die(error)
+    }).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(unavailable) }))
+  }
 
   const found = Effect.fnUntraced(function* (job: string) {
     const known = yield* ofDatabase(target.find(job))
