@@ -79,7 +79,7 @@ export const run = Effect.gen(function* () {
     )
 
   /** The room may be away or lost: what it does not hear now, it finds out when it looks after its wins. */
-  const tell = (effect: Effect.Effect<void, NotLoaded | WaitingRoomError>) => Effect.ignore(effect)
+  const tell = (effect: Effect.Effect<unknown, NotLoaded | WaitingRoomError>) => Effect.ignore(effect)
 
   const settle = Effect.fnUntraced(function* (outcomes: ReadonlyArray<Outcome>) {
     const byCampaign = new Map<CampaignId, { issued: Array<Win>; dead: Array<Win>; fenced: Array<Place> }>()

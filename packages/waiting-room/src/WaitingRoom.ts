@@ -87,13 +87,24 @@ export class WaitingRoom extends Context.Service<
     readonly admit: (campaignId: CampaignId, limit: number) => Answer<Admission>
     /** The log has these wins: look after them again in `settleLeaseMs`. */
     readonly acknowledge: (campaignId: CampaignId, wins: ReadonlyArray<Win>) => Answer<void>
-    /** Takes over wins that somebody should have looked after by now, for `publishLeaseMs`. `generation` is the room's. */
+    /**
+     * Takes over wins that somebody should have looked after by now, for `publishLeaseMs`. `generation` is the room's; `unsettled` counts
+     * all its wins that are not settled: while there are none, none can be overdue before `publishLeaseMs` has passed.
+     */
     readonly overdue: (
       campaignId: CampaignId,
       limit: number
-    ) => Answer<{ readonly generation: number; readonly nowMs: number; readonly wins: ReadonlyArray<Win> }>
-    /** Idempotent. A win that the room does not know as its own is only noted as won. */
-    readonly settle: (campaignId: CampaignId, settlement: Settlement) => Answer<void>
+    ) => Answer<{
+      readonly generation: number
+      readonly nowMs: number
+      readonly unsettled: number
+      readonly wins: ReadonlyArray<Win>
+    }>
+    /**
+     * Idempotent. A win that the room does not know as its own is only noted as won; a user or a serial that has an issuance keeps it.
+     * Answers how many of the issued ones were not expected: neither under way nor known as issued.
+     */
+    readonly settle: (campaignId: CampaignId, settlement: Settlement) => Answer<number>
     /** Puts users of a fenced generation back to their old places, unless they have won since. */
     readonly restore: (campaignId: CampaignId, places: ReadonlyArray<Place>) => Answer<void>
     readonly counters: (

@@ -136,19 +136,21 @@ const make = Effect.gen(function* () {
     acknowledge: (id, wins) =>
       wins.length === 0 ? Effect.void : Effect.asVoid(acknowledge(id, [settleLeaseMs, ...wins.map(textOf)])),
     overdue: (id, limit) =>
-      Effect.map(overdue(id, [limit, publishLeaseMs]), ([generation, nowMs, ...wins]) => ({
+      Effect.map(overdue(id, [limit, publishLeaseMs]), ([generation, nowMs, unsettled, ...wins]) => ({
         generation: Number(generation),
         nowMs: Number(nowMs),
+        unsettled: Number(unsettled),
         wins: wins.map((text) => winOf(String(text))).sort((a, b) => a.serial - b.serial)
       })),
     settle: (id, { issued = [], dead = [] }) =>
       issued.length + dead.length === 0
-        ? Effect.void
-        : Effect.asVoid(settle(id, [issued.length, ...issued.map(textOf), ...dead.map(textOf)])),
+        ? Effect.succeed(0)
+        : Effect.map(settle(id, [issued.length, ...issued.map(textOf), ...dead.map(textOf)]), Number),
     restore: (id, places) => (places.length === 0 ? Effect.void : Effect.asVoid(restore(id, flat(places)))),
     counters: (id) =>
       Effect.map(counters(id, []), (reply) => {
-        const [nowMs, revision, stock, remaining, waiting, issuing, dead] = reply.map(Number) as [
+        const [nowMs, revision, stock, remaining, waiting, issuing, issued, dead] = reply.map(Number) as [
+          number,
           number,
           number,
           number,
@@ -157,7 +159,7 @@ const make = Effect.gen(function* () {
           number,
           number
         ]
-        return { nowMs, revision, stock, remaining, waiting, issuing, issued: stock - remaining - issuing - dead, dead }
+        return { nowMs, revision, stock, remaining, waiting, issuing, issued, dead }
       }),
     unsettled: (id, limit) => Effect.map(unsettled(id, [limit]), (reply) => reply.map((text) => winOf(String(text)))),
     configure: (campaign) => Effect.asVoid(configure(campaign.id, definition(campaign))),

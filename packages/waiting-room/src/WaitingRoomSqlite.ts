@@ -17,12 +17,11 @@ import {
   WaitingRoom,
   WaitingRoomError
 } from "./WaitingRoom.ts"
+import { makePaces } from "./WaitingRoomSqlitePace.ts"
 import { makePlaces } from "./WaitingRoomSqlitePlaces.ts"
 import { makeRebuild } from "./WaitingRoomSqliteRebuild.ts"
 import {
   isActive,
-  meter,
-  paceOf,
   type Room,
   redefine,
   remainingOf,
@@ -36,9 +35,6 @@ import { makeWins } from "./WaitingRoomSqliteWins.ts"
 
 export { waitingRoomMigration } from "./WaitingRoomSqliteSchema.ts"
 
-/** How often a call to admit that changed nothing is noted: each note is a write to the disk. */
-const noteEveryMs = 250
-
 const isOver = (state: CampaignState) => state === "closed" || state === "sold_out"
 
 const fail = (cause: SqlError.SqlError) => new WaitingRoomError({ cause })
@@ -48,6 +44,7 @@ const make = Effect.gen(function* () {
   const places = makePlaces(sql)
   const wins = makeWins(sql, places)
   const rebuild = makeRebuild(sql, places)
+  const paces = makePaces()
 
   const atomic = <A, E>(use: (nowMs: number) => Effect.Effect<A, E | SqlError.SqlError>) =>
     sql
@@ -100,7 +97,7 @@ const make = Effect.gen(function* () {
           yield* places.append(room, [...added.keys()])
           yield* save(room)
         }
-        return { pace: paceOf(room, nowMs), standings } satisfies Standings
+        return { pace: paces.of(campaignId, room, nowMs), standings } satisfies Standings
       })
     )
 
@@ -129,7 +126,7 @@ const make = Effect.gen(function* () {
           if (current !== seq) return { state: "left" }
           return state === "sold_out" ? { state } : standing(seq, ranks.get(seq), false)
         })
-        return { pace: paceOf(room, nowMs), standings } satisfies Standings
+        return { pace: paces.of(campaignId, room, nowMs), standings } satisfies Standings
       })
     )
 
@@ -145,13 +142,10 @@ const make = Effect.gen(function* () {
     inRoom(
       campaignId,
       Effect.fnUntraced(function* (room, nowMs) {
-        const { askedAtMs, meterFromMs } = room
-        const count = takeTokens(room, limit, nowMs)
+        const { count, isChanged } = takeTokens(room, limit, nowMs)
         const given = count === 0 ? [] : yield* wins.give(room, yield* places.takeHead(room, count), nowMs + publishLeaseMs)
-        meter(room, count, nowMs)
-        const isWorthNoting =
-          count > 0 || meterFromMs !== room.meterFromMs || askedAtMs === null || Math.abs(nowMs - askedAtMs) >= noteEveryMs
-        if (isWorthNoting) yield* save(room)
+        if (isChanged) yield* save(room)
+        paces.note(campaignId, room, count, nowMs)
         return {
           wins: given,
           generation: room.generation,
@@ -174,7 +168,7 @@ const make = Effect.gen(function* () {
       inRoom(campaignId, (room, nowMs) =>
         Effect.map(
           wins.overdue(room, limit, { nowMs, latestMs: nowMs + settleLeaseMs, againAtMs: nowMs + publishLeaseMs }),
-          (due) => ({ generation: room.generation, nowMs, wins: due })
+          (due) => ({ generation: room.generation, nowMs, unsettled: room.pending, wins: due })
         )
       ),
     settle: (campaignId, { issued = [], dead = [] }) =>
@@ -182,9 +176,10 @@ const make = Effect.gen(function* () {
         campaignId,
         Effect.fnUntraced(function* (room) {
           const before = { issued: room.issued, dead: room.dead }
-          if (issued.length > 0) yield* wins.issued(room, issued)
+          const unexpected = issued.length > 0 ? yield* wins.issued(room, issued) : 0
           if (dead.length > 0) yield* wins.dead(room, dead)
           if (room.issued !== before.issued || room.dead !== before.dead) yield* save(room)
+          return unexpected
         })
       ),
     restore: (campaignId, old) =>
@@ -209,13 +204,21 @@ const make = Effect.gen(function* () {
       ),
     unsettled: (campaignId, limit) => inRoom(campaignId, (room) => wins.unsettled(room, limit)),
     configure: (campaign) =>
-      inRoom(campaign.id, (room, nowMs) => (redefine(room, campaign, nowMs) ? Effect.asVoid(save(room)) : Effect.void)),
+      inRoom(
+        campaign.id,
+        Effect.fnUntraced(function* (room, nowMs) {
+          if (!redefine(room, campaign, nowMs)) return
+          yield* save(room)
+          paces.restart(campaign.id)
+        })
+      ),
     begin: (campaignId, owner, leaseMs) =>
       atomic((nowMs) => rebuild.begin(campaignId, owner, leaseMs, nowMs)).pipe(Effect.mapError(fail)),
     load: (campaignId, owner, part) =>
       atomic(() => rebuild.load(campaignId, owner, part)).pipe(Effect.catchTag("SqlError", (cause) => Effect.fail(fail(cause)))),
     finish: (campaign, owner, holdMs) =>
       atomic((nowMs) => rebuild.finish(campaign, owner, holdMs, nowMs)).pipe(
+        Effect.tap(() => Effect.sync(() => paces.forget(campaign.id))),
         Effect.catchTag("SqlError", (cause) => Effect.fail(fail(cause)))
       ),
     ping: sql`SELECT 1`.pipe(Effect.mapError(fail), Effect.asVoid)

@@ -1,11 +1,10 @@
 /**
- * One room's row, and the rules that need nothing else: whether it runs, how many may pass, how fast it moves.
+ * One room's row, and the rules that need nothing else: whether it runs, how many may pass.
  *
  * The clock is the process's own. Where it went back nothing is granted for the time in between, and no instant that lies further ahead
  * than it was ever set (a hold, a lease) is waited for.
  */
 import { type Campaign, placesPerGeneration, stateOf } from "@sluice/domain"
-import type { Pace } from "./WaitingRoom.ts"
 
 /** The columns that any call may change, all of them saved together. */
 const columns = {
@@ -27,14 +26,10 @@ const columns = {
   microTokens: "micro_tokens",
   refilledAtMs: "refilled_at_ms",
   holdMs: "hold_ms",
-  holdUntilMs: "hold_until_ms",
-  askedAtMs: "asked_at_ms",
-  meterFromMs: "meter_from_ms",
-  metered: "metered",
-  measuredRate: "measured_rate"
+  holdUntilMs: "hold_until_ms"
 } as const
 
-type Nullable = "opensAtMs" | "closesAtMs" | "maxWaiting" | "askedAtMs" | "meterFromMs" | "measuredRate"
+type Nullable = "opensAtMs" | "closesAtMs" | "maxWaiting"
 
 export type Room = { readonly id: number } & {
   -readonly [K in keyof typeof columns]: K extends Nullable ? number | null : number
@@ -54,7 +49,7 @@ export const isAhead = (atMs: number, spanMs: number, nowMs: number) => nowMs < 
 export const roomState = (room: Room, nowMs: number) =>
   stateOf({ opensAtMs: room.opensAtMs, closesAtMs: room.closesAtMs, paused: room.paused === 1 }, remainingOf(room), nowMs)
 
-const isRunning = (room: Room, nowMs: number) =>
+export const isRunning = (room: Room, nowMs: number) =>
   roomState(room, nowMs) === "open" && !isAhead(room.holdUntilMs, room.holdMs, nowMs)
 
 /** Whether a call to admit could let anybody pass as things stand. */
@@ -74,51 +69,22 @@ const refill = (room: Room, nowMs: number) => {
   room.refilledAtMs = nowMs
 }
 
-/** Takes what may pass now from the bucket. */
-export const takeTokens = (room: Room, limit: number, nowMs: number): number => {
-  if (!isRunning(room, nowMs)) return 0
+/**
+ * Takes what may pass now from the bucket. `isChanged` tells whether the room has to be saved: a refill alone comes out the same again
+ * next time, but an instant that lay ahead of the clock was put right.
+ */
+export const takeTokens = (room: Room, limit: number, nowMs: number): { readonly count: number; readonly isChanged: boolean } => {
+  if (!isRunning(room, nowMs)) return { count: 0, isChanged: false }
+  const isAmiss = room.refilledAtMs > nowMs || room.holdUntilMs > nowMs
   refill(room, nowMs)
   const count = Math.max(0, Math.min(Math.floor(room.microTokens / micro), room.waiting, remainingOf(room), limit))
   room.microTokens -= count * micro
-  return count
+  return { count, isChanged: count > 0 || isAmiss }
 }
 
-export const emptyBucket = (room: Room, nowMs: number) => {
+const emptyBucket = (room: Room, nowMs: number) => {
   room.microTokens = 0
   room.refilledAtMs = nowMs
-  room.meterFromMs = null
-  room.metered = 0
-  room.measuredRate = null
-}
-
-const unaskedMs = 3_000
-const windowMs = 2_000
-
-/** Notes that somebody asked and `admitted` passed; measures while there is always somebody to admit. */
-export const meter = (room: Room, admitted: number, nowMs: number) => {
-  const silent = room.askedAtMs === null || Math.abs(nowMs - room.askedAtMs) > unaskedMs
-  room.askedAtMs = nowMs
-  if (!isActive(room, nowMs)) {
-    room.meterFromMs = null
-    return
-  }
-  if (room.meterFromMs === null || silent || nowMs < room.meterFromMs) {
-    room.meterFromMs = nowMs
-    room.metered = 0
-    return
-  }
-  room.metered += admitted
-  const elapsedMs = nowMs - room.meterFromMs
-  if (elapsedMs < windowMs) return
-  room.measuredRate = (room.metered * 1_000) / elapsedMs
-  room.meterFromMs = nowMs
-  room.metered = 0
-}
-
-export const paceOf = (room: Room, nowMs: number): Pace => {
-  const asked = room.askedAtMs !== null && nowMs - room.askedAtMs < unaskedMs
-  const rate = Math.min(room.measuredRate ?? room.ratePerSecond, room.ratePerSecond)
-  return { nowMs, remaining: remainingOf(room), ratePerSecond: asked && rate > 0 && isRunning(room, nowMs) ? rate : null }
 }
 
 const define = (room: Room, campaign: Campaign) => {
@@ -135,14 +101,9 @@ const define = (room: Room, campaign: Campaign) => {
 export const redefine = (room: Room, campaign: Campaign, nowMs: number): boolean => {
   if (campaign.generation !== room.generation || campaign.revision <= room.revision) return false
   const resumed = room.paused === 1 && !campaign.paused
-  const rate = room.ratePerSecond
   if (isRunning(room, nowMs)) refill(room, nowMs)
   define(room, campaign)
   if (resumed) emptyBucket(room, nowMs)
-  else if (rate !== room.ratePerSecond) {
-    room.meterFromMs = null
-    room.measuredRate = null
-  }
   return true
 }
 
@@ -154,5 +115,4 @@ export const open = (room: Room, campaign: Campaign, holdMs: number, nowMs: numb
   room.lastSeq = campaign.generation * placesPerGeneration
   room.holdMs = holdMs
   room.holdUntilMs = nowMs + holdMs
-  room.askedAtMs = null
 }

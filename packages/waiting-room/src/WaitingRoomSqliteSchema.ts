@@ -30,11 +30,7 @@ const tables = [
     micro_tokens INTEGER NOT NULL DEFAULT 0,
     refilled_at_ms INTEGER NOT NULL DEFAULT 0,
     hold_ms INTEGER NOT NULL DEFAULT 0,
-    hold_until_ms INTEGER NOT NULL DEFAULT 0,
-    asked_at_ms INTEGER,
-    meter_from_ms INTEGER,
-    metered INTEGER NOT NULL DEFAULT 0,
-    measured_rate REAL
+    hold_until_ms INTEGER NOT NULL DEFAULT 0
   )`,
   `CREATE TABLE IF NOT EXISTS room_places (
     room INTEGER NOT NULL,

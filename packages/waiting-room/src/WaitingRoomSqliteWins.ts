@@ -137,6 +137,7 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
     yield* insert(room, wins, "issued", 0)
   })
 
+  /** Tells how many of them were neither pending nor known. */
   const issued = Effect.fnUntraced(function* (room: Room, wins: ReadonlyArray<Win>) {
     const rows = yield* sql<Win & { state: State }>`
       SELECT user_id AS userId, serial, seq, state FROM room_wins
@@ -144,15 +145,22 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
       UNION SELECT w.user_id, w.serial, w.seq, w.state FROM json_each(${serialsOf(wins)}) s
       CROSS JOIN room_wins w ON w.room = ${room.id} AND w.serial = s.value`
     const byUser = new Map(rows.map((row) => [row.userId, row]))
-    const decided = new Set(rows.filter(({ state }) => state === "issued").map(({ serial }) => serial))
+    const owners = new Map(rows.filter(({ state }) => state === "issued").map(({ serial, userId }) => [serial, userId]))
     const own = new Set<string>()
     const others = new Map<string, Win>()
+    let unexpected = 0
     for (const win of wins) {
       const row = byUser.get(win.userId)
-      if (row?.state === "issued" || decided.has(win.serial)) continue
-      decided.add(win.serial)
+      const owner = owners.get(win.serial)
+      if (owner === win.userId) continue
+      if (row?.state === "issued" || owner !== undefined) {
+        unexpected++
+        continue
+      }
+      owners.set(win.serial, win.userId)
       if (row?.serial === win.serial) own.add(win.userId)
       else others.set(win.userId, win)
+      if (row?.serial !== win.serial || row.state === "dead") unexpected++
     }
     if (own.size > 0) {
       yield* sql`
@@ -162,6 +170,7 @@ export const makeWins = (sql: SqlClient.SqlClient, places: ReturnType<typeof mak
       room.issued += own.size
     }
     if (others.size > 0) yield* adopt(room, [...others.values()])
+    return unexpected
   })
 
   return { give, acknowledge, overdue, unsettled, dead, issued }

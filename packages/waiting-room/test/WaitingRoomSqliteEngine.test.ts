@@ -6,6 +6,7 @@ import { type Campaign, placesPerGeneration } from "@sluice/domain"
 import { Sqlite } from "@sluice/engines"
 import { publishLeaseMs, settleLeaseMs, WaitingRoom, WaitingRoomSqlite } from "@sluice/waiting-room"
 import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 
 const on = (filename: string) =>
@@ -123,6 +124,39 @@ describe("WaitingRoom on SQLite", () => {
       assert.isEmpty((yield* room.overdue(id, 10)).wins)
       yield* TestClock.adjust(settleLeaseMs)
       assert.deepStrictEqual((yield* room.overdue(id, 10)).wins, wins)
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("writes nothing for rooms in which nothing happens, however often they are asked", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const room = yield* WaitingRoom
+      const idle = { open: {}, soldOut: { stock: 1 }, paused: { paused: true }, scheduled: { opensAtMs: hourMs } }
+      for (const [name, change] of Object.entries(idle)) {
+        yield* room.begin(name, "first", 1_000)
+        yield* room.finish({ ...campaign, ...change, id: name }, "first", 0)
+      }
+      yield* room.join("paused", ["a", "b"])
+      yield* room.join("soldOut", ["a", "b"])
+      yield* TestClock.adjust(20)
+      yield* room.settle("soldOut", { issued: (yield* room.admit("soldOut", 10)).wins })
+      assert.deepInclude(yield* room.counters("soldOut"), { remaining: 0, issued: 1, waiting: 1 })
+
+      const changes = Effect.map(sql<{ n: number }>`SELECT total_changes() AS n`, (rows) => rows[0]!.n)
+      const before = yield* changes
+      for (let tick = 0; tick < 100; tick++) {
+        yield* TestClock.adjust(50)
+        for (const name of Object.keys(idle)) {
+          assert.isEmpty((yield* room.admit(name, 10)).wins)
+          assert.isEmpty((yield* room.overdue(name, 10)).wins)
+        }
+      }
+      assert.strictEqual(yield* changes, before)
+
+      const { pace } = yield* room.join("open", ["first"])
+      assert.strictEqual(pace.ratePerSecond, campaign.ratePerSecond)
+      assert.strictEqual((yield* room.admit("open", 10)).wins.length, 1)
+      assert.isAbove(yield* changes, before)
     }).pipe(Effect.provide(memory))
   )
 

@@ -182,6 +182,29 @@ export const rebuildRules = <R>(it: It<R>, engine: Engine<R>) => {
     })
   )
 
+  it.effect("gives the old place to who was told to have a coupon and has none any more", () =>
+    Effect.gen(function* () {
+      const on = yield* sale({ stock: 3 })
+      const [a, b, c, d, e] = yield* on.places("a", "b", "c", "d", "e")
+      const wins = yield* drain(engine, on)
+      yield* on.settle({ issued: wins })
+      assert.deepInclude(yield* on.counters, { remaining: 0, waiting: 2, issued: 3 })
+      yield* on.rebuild({}, [wins[1]!], [1])
+      assert.deepInclude(yield* on.counters, { stock: 3, remaining: 2, waiting: 4, issuing: 0, issued: 1, dead: 0 })
+      assert.deepStrictEqual(yield* on.look(c!, a!, b!, e!, d!), [
+        waitingAt(2, c!.seq),
+        waitingAt(1, a!.seq),
+        { state: "won", seq: b!.seq, serial: 2 },
+        waitingAt(4, e!.seq),
+        waitingAt(3, d!.seq)
+      ])
+      assert.deepStrictEqual(briefly(yield* drain(engine, on)), [
+        ["a", 1],
+        ["c", 3]
+      ])
+    })
+  )
+
   it.effect("takes the place of who turns out to have a coupon", () =>
     Effect.gen(function* () {
       const on = yield* sale({ stock: 10 })

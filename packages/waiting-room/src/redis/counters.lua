@@ -1,3 +1,3 @@
--- ARGV: run.   Reply: now, revision, stock, remaining, waiting, issuing, dead.
+-- ARGV: run.   Reply: now, revision, stock, remaining, waiting, issuing, issued, dead.
 if not loaded then return false end
-return { now, tonumber(redis.call('HGET', C, 'revision')), room.stock, remaining, redis.call('ZCARD', W), redis.call('ZCARD', U), redis.call('SCARD', D) }
+return { now, tonumber(redis.call('HGET', C, 'revision')), room.stock, remaining, redis.call('ZCARD', W), redis.call('ZCARD', U), room.issued, redis.call('SCARD', D) }
