@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Duration, Effect, Redacted } from "effect"
 import { readSettings } from "../src/Settings.ts"
 
 const problemsOf = (env: Record<string, string>) => Effect.map(Effect.flip(readSettings(env)), ({ problems }) => problems)
@@ -13,6 +13,9 @@ describe("settings", () => {
       const settings = yield* readSettings({ PATH: "/bin" })
       assert.deepInclude(settings, { host: "127.0.0.1", port: 8080, engines: { kind: "embedded" } })
       assert.strictEqual(settings.roles.length, 5)
+      assert.deepStrictEqual(settings.userRate, { perSecond: 20, burst: 100 })
+      // A ticket holder may be told to look again in 10 seconds, and must not miss the hold after a loss.
+      assert.isAbove(Duration.toSeconds(settings.recoveryHold), 10)
     })
   )
 

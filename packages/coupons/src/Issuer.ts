@@ -24,6 +24,7 @@ import { Issuances, type Outcome } from "./Issuances.ts"
 export const issuerGroup = "sluice.issuer"
 
 const maxBatch = 500
+/** Of a win that the database refuses for its own sake. */
 const attempts = 3
 
 const issued = Metric.counter("sluice_issuances_total", { description: "Wins written to the database.", incremental: true })
@@ -36,6 +37,9 @@ interface Received {
   readonly event: LoggedEvent
   readonly win: CouponWon
 }
+
+/** With the number of tries, where there was more than one. */
+type Tried = Outcome & { readonly attempts?: number }
 
 /** The statement is at fault, by SQLSTATE: bad data, a broken constraint, or a trigger's own refusal. Everything else may heal. */
 const isRefusal = ({ reason }: SqlError.SqlError): boolean => {
@@ -56,17 +60,18 @@ export const run = Effect.gen(function* () {
   yield* countDeadLetters(winsTopic)
   yield* Metric.value(latency)
 
-  const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
+  const bury = (event: LoggedEvent, reason: string, attempts = 1) => setAside(log, event, { reason, attempts })
 
   /** Halves a batch that the database refuses until what it refuses stands alone. */
-  const issue = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError> =>
+  const issue = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Tried>, SqlError.SqlError> =>
     issuances.issue(batch.map(({ win }) => win)).pipe(
       Effect.retry({ while: isRefusal, times: batch.length === 1 ? attempts - 1 : 0 }),
       Effect.catchIf(isRefusal, (error) => {
         if (batch.length === 1) {
           const { campaignId, seq, serial, userId } = batch[0]!.win
-          return Effect.succeed<ReadonlyArray<Outcome>>([
-            { _tag: "Refused", campaignId, win: { serial, seq, userId }, reason: error.reason.message ?? error.reason._tag }
+          const reason = error.reason.message ?? error.reason._tag
+          return Effect.succeed<ReadonlyArray<Tried>>([
+            { _tag: "Refused", campaignId, win: { serial, seq, userId }, reason, attempts }
           ])
         }
         const half = Math.ceil(batch.length / 2)
@@ -111,7 +116,7 @@ export const run = Effect.gen(function* () {
     const now = Date.now()
     for (const [i, outcome] of outcomes.entries()) {
       const { event, win } = received[i]!
-      if (outcome._tag === "Refused") yield* bury(event, outcome.reason)
+      if (outcome._tag === "Refused") yield* bury(event, outcome.reason, outcome.attempts)
       else if (outcome._tag === "Issued") yield* Metric.update(latency, Math.max(0, now - win.wonAtMs) / 1000)
     }
     yield* settle(outcomes)

@@ -4,80 +4,19 @@
 
 import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  CampaignAdmin,
-  Campaigns,
-  Drop,
-  type Drop as DropService,
-  Issuances,
-  Issuer,
-  OnSale,
-  Recovery,
-  RoomKeeper
-} from "@sluice/coupons"
-import { type CampaignId, CouponWonJson, type NewCampaign, type TicketView, winsTopic } from "@sluice/domain"
+import { CampaignAdmin, Drop, type Drop as DropService, Issuances, Issuer } from "@sluice/coupons"
+import { type CampaignId, CouponWonJson, type TicketView, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog } from "@sluice/engines"
-import { Admission, Tickets, type WaitingRoom } from "@sluice/waiting-room"
-import { Effect, Layer, Redacted, Schedule, Schema } from "effect"
-import type { SqlClient } from "effect/sql"
+import { Effect, Layer, Schema } from "effect"
+import { dropFencesSuite } from "./dropFences.ts"
+import { balanced, type Engines, eventually, joinAll, type Lose, open, roles, servicesOf, users, winOf } from "./dropKit.ts"
 
-export type Engines = SqlClient.SqlClient | WaitingRoom | EventLog
+export const dropSuite = (name: string, engines: Layer.Layer<Engines, unknown>, lose: Lose) => {
+  const all = roles.pipe(Layer.provideMerge(servicesOf("2 seconds")), Layer.provideMerge(engines), Layer.orDie)
 
-const services = CampaignAdmin.layer.pipe(
-  Layer.provideMerge(Drop.layer),
-  Layer.provideMerge(Layer.mergeAll(Recovery.layer({ hold: "1 second", drain: "2 seconds" }), OnSale.layer)),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      Campaigns.layer,
-      Issuances.layer,
-      Tickets.layer([{ kid: "t", secret: Redacted.make("a secret of at least 32 characters") }])
-    )
-  )
-)
-
-const roles = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const onSale = yield* OnSale
-    const recovery = yield* Recovery
-    yield* Effect.forkScoped(Admission.run({ campaigns: onSale.campaigns, rebuild: (id) => Effect.ignore(recovery.ensure(id)) }))
-    yield* Effect.forkScoped(RoomKeeper.run)
-    yield* Effect.forkScoped(Issuer.run)
-  })
-)
-
-const eventually = <A, E, R>(what: string, ask: Effect.Effect<A, E, R>, holds: (a: A) => boolean) =>
-  ask.pipe(
-    Effect.filterOrFail(holds, (a) => new Error(`${what}: still ${JSON.stringify(a).slice(0, 300)}`)),
-    Effect.retry(Schedule.spaced("25 millis").pipe(Schedule.upTo({ times: 600 })))
-  )
-
-const users = (n: number) => Array.from({ length: n }, (_, i) => `u${i + 1}`)
-
-/** `lose` takes the room's state of one campaign away, as a flush would. */
-export const dropSuite = (
-  name: string,
-  engines: Layer.Layer<Engines, unknown>,
-  lose: (campaignId: CampaignId) => Effect.Effect<void, unknown, Engines>
-) => {
-  const all = roles.pipe(Layer.provideMerge(services), Layer.provideMerge(engines), Layer.orDie)
-
-  const open = (stock: number, more: Partial<NewCampaign> = {}) =>
-    Effect.gen(function* () {
-      const admin = yield* CampaignAdmin
-      const id = `drop-${randomUUID().slice(0, 13)}`
-      yield* admin.create({ id, name: "a sale", stock, ratePerSecond: 5000, ...more })
-      return id
-    })
-  const joinAll = (drop: DropService["Service"], id: CampaignId, ids: ReadonlyArray<string>) =>
-    Effect.forEach(ids, (userId) => drop.join(id, userId), { concurrency: "unbounded" })
   const lookAll = (drop: DropService["Service"], id: CampaignId, tickets: ReadonlyArray<string>) =>
     Effect.forEach(tickets, (ticket) => drop.look(id, ticket), { concurrency: "unbounded" })
   const settled = (views: ReadonlyArray<TicketView>) => views.every(({ state }) => state === "issued" || state === "sold_out")
-  const balanced = Effect.fnUntraced(function* (id: CampaignId) {
-    const view = yield* (yield* Drop).campaign(id)
-    assert.strictEqual(view.stock, view.remaining + view.issuing + view.issued + view.dead)
-    return view
-  })
 
   describe(`the drop on ${name}`, () => {
     it.live(
@@ -133,16 +72,7 @@ export const dropSuite = (
         const encode = Schema.encodeSync(CouponWonJson)
         const wins = users(50).map((userId, i) => ({
           key: userId,
-          value: encode({
-            type: "CouponWon",
-            version: 1,
-            campaignId: id,
-            generation: 1,
-            serial: i + 1,
-            userId,
-            seq: 2 ** 32 + i + 1,
-            wonAtMs: Date.now()
-          })
+          value: encode({ ...winOf(id, i + 1), wonAtMs: Date.now() })
         }))
         yield* log.publish(winsTopic, [...wins, ...wins.toReversed(), ...wins])
         yield* eventually("issued", issuances.count(id), (n) => n === 50)
@@ -158,16 +88,7 @@ export const dropSuite = (
         const log = yield* EventLog
         const issuances = yield* Issuances.Issuances
         const id = yield* open(5, { paused: true })
-        const win = {
-          type: "CouponWon",
-          version: 1,
-          campaignId: id,
-          generation: 1,
-          serial: 1,
-          userId: "good",
-          seq: 2 ** 32 + 1,
-          wonAtMs: 1
-        }
+        const win = { ...winOf(id, 1), userId: "good" }
         const marker = randomUUID()
         yield* log.publish(winsTopic, [
           { key: marker, value: "{ not json" },
@@ -244,18 +165,7 @@ export const dropSuite = (
         const issuances = yield* Issuances.Issuances
         const admin = yield* CampaignAdmin
         const id = yield* open(10, { paused: true })
-        yield* issuances.issue(
-          [3, 1].map((serial) => ({
-            type: "CouponWon" as const,
-            version: 1 as const,
-            campaignId: id,
-            generation: 1,
-            serial,
-            userId: `u${serial}`,
-            seq: 2 ** 32 + serial,
-            wonAtMs: 1
-          }))
-        )
+        yield* issuances.issue([winOf(id, 3), winOf(id, 1)])
         assert.strictEqual((yield* balanced(id)).issued, 0)
         const report = yield* admin.reconcile(id)
         assert.deepStrictEqual(report, {
@@ -310,4 +220,6 @@ export const dropSuite = (
       }).pipe(Effect.provide(all))
     )
   })
+
+  dropFencesSuite(name, engines, lose)
 }
