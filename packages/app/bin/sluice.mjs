@@ -8,6 +8,12 @@ import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
+// npx passes a signal on to the shell that it started this by, and that shell to nobody: when it is gone, the end is meant for the command.
+if (process.env.npm_command === "exec") {
+  const parent = process.ppid
+  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGTERM"), 250).unref()
+}
+
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 const node = path("../../../node_modules/.bin/node")
 

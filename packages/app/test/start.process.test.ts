@@ -1,9 +1,11 @@
 /** What a start keeps for the next one makes it faster, and never different. */
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { eventually, freePort, startSluice } from "@sluice/testkit/processes"
 import { assert, describe, it } from "vitest"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -62,4 +64,44 @@ describe("starting again", () => {
       rmSync(folder, { recursive: true })
     }
   })
+})
+
+describe("told to stop by way of npm", () => {
+  for (const [command, args] of [
+    ["npm", ["start"]],
+    ["npx", ["sluice", "serve"]]
+  ] as const) {
+    it(`${command} ${args.join(" ")} ends, and what it started with it`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), "sluice-start-"))
+      const port = await freePort()
+      const env = { ...process.env, SLUICE_PORT: String(port), SLUICE_DATA_DIR: folder, SLUICE_ENGINES: "embedded" }
+      const live = async () => (await fetch(`http://127.0.0.1:${port}/health/live`)).status === 200
+      // A group of its own, so that nothing is left of a test that fails.
+      const child = spawn(command, args, { cwd: root, env, stdio: "ignore", detached: true })
+      const ended = once(child, "exit")
+      try {
+        await eventually("it serves", live, 60_000)
+        child.kill("SIGTERM")
+        await ended
+        await eventually(
+          "nothing serves any more",
+          () =>
+            live().then(
+              (isLive) => !isLive,
+              () => true
+            ),
+          15_000
+        )
+        await eventually("its data is free for the next one", async () => {
+          const next = await startSluice({ args: ["serve"], env: { SLUICE_DATA_DIR: folder } })
+          return (await next.kill("SIGTERM")) === 0
+        })
+      } finally {
+        try {
+          process.kill(-child.pid!, "SIGKILL")
+        } catch {}
+        rmSync(folder, { recursive: true, force: true })
+      }
+    })
+  }
 })
