@@ -1,11 +1,12 @@
 /** The command line in a real shell: pipes that close, colours, exit codes, and what Tab completes. */
-import { execFile, execFileSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { hasProgram } from "@sluice/testkit/ci"
 import { afterAll, assert, describe, it } from "vitest"
 import pkg from "../package.json" with { type: "json" }
 
@@ -33,15 +34,6 @@ const shell = async (script: string, env: Record<string, string> = {}) => {
       stdout: error.stdout
     })
   )
-}
-
-const isThere = (program: string) => {
-  try {
-    execFileSync("which", [program], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
 }
 
 const escape = "\u001b"
@@ -89,7 +81,7 @@ describe("colours", () => {
     for (const command of commands) assert.notInclude((await shell(`${command} 2>&1 | cat`)).stdout, escape, command)
   })
 
-  it.runIf(isThere("script"))("are on a terminal, and not with NO_COLOR", async () => {
+  it.runIf(hasProgram("script"))("are on a terminal, and not with NO_COLOR", async () => {
     // Node takes a terminal for one without colours where CI is set.
     const onTerminal = (command: string) => `env -u CI TERM=xterm script -qec '${process.execPath} ${main} ${command}' /dev/null`
     assert.include((await shell(onTerminal("doctor"))).stdout, `${escape}[32m`)
@@ -152,7 +144,7 @@ describe("completions", () => {
     }
   })
 
-  it.runIf(isThere("fish"))("fish", async () => {
+  it.runIf(hasProgram("fish"))("fish", async () => {
     const file = join(folder, "sluice.fish")
     writeFileSync(file, (await shell("sluice --completions fish")).stdout)
     for (const [line, offered] of completed) {
@@ -165,7 +157,7 @@ describe("completions", () => {
     }
   })
 
-  it.runIf(isThere("zsh"))("zsh", async () => {
+  it.runIf(hasProgram("zsh"))("zsh", async () => {
     const file = join(folder, "_sluice")
     writeFileSync(file, (await shell("sluice --completions zsh")).stdout)
     const script = `autoload -Uz compinit; compinit -u -D; source ${file}; print -r -- "$_comps[sluice]"`

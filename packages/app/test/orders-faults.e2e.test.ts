@@ -3,9 +3,9 @@ import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join as path } from "node:path"
 import { type Database, freshDatabase } from "@sluice/testkit/database"
-import { clusterEnv, isLive, liveUrl } from "@sluice/testkit/live"
+import { areOurs, clusterEnv, isLive, liveUrl } from "@sluice/testkit/live"
 import { call, eventually, type SluiceProcess, startSluice, stopAll } from "@sluice/testkit/processes"
-import { type Name, restart, status, stop } from "@sluice/testkit/stack/index"
+import { type Name, restart, stop } from "@sluice/testkit/stack/index"
 import { afterEach, assert, describe, it } from "vitest"
 
 const broken = new Set<Name>()
@@ -138,11 +138,6 @@ const away = async (name: Name, ms: number, whileAway?: () => Promise<void>) => 
 
 const statusesOf = (seen: ReadonlyArray<Seen>, of: Seen["what"]) =>
   new Set(seen.filter(({ what }) => what === of).map(({ status }) => status))
-
-const areOurs = async () => {
-  const servers = isLive() ? await status() : []
-  return servers.length > 0 && servers.every(({ source }) => source === "native" || source === "compose")
-}
 
 describe.runIf(await areOurs())("orders while an engine is away", () => {
   it("MariaDB killed and back: 201 or 503, and each that was answered is there once", async () => {

@@ -1,21 +1,18 @@
 /** The server dies in the middle of a load and comes back: the loader waits for it, and each row is there once. */
 import { type Database, freshDatabase } from "@sluice/testkit/database"
-import { isLive, liveUrl } from "@sluice/testkit/live"
-import { restart, status, stop } from "@sluice/testkit/stack/index"
+import { areOurs, liveUrl } from "@sluice/testkit/live"
+import { restart, stop } from "@sluice/testkit/stack/index"
 import { Effect, Redacted, Stream } from "effect"
 import mysql from "mysql2/promise"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { BulkLoader, LoadTargetMariaDb, RowSource } from "../src/index.ts"
-
-const [server] = isLive() ? await status(["mariadb"]) : []
-const isOurs = server?.source === "native" || server?.source === "compose"
 
 const tables = {
   "that numbers its rows": "id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, n BIGINT NOT NULL",
   "whose rows bring their ids": "n BIGINT NOT NULL PRIMARY KEY"
 } as const
 
-describe.runIf(isOurs)("MariaDB killed in the middle of a load", () => {
+describe.runIf(await areOurs(["mariadb"]))("MariaDB killed in the middle of a load", () => {
   let database: Database
   let isDown = false
 

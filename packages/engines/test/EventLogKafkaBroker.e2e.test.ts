@@ -1,8 +1,8 @@
 /** Stops, kills and freezes the broker of this checkout's own stack; a broker that is somebody else's is left alone. */
 import { assert, describe, it } from "@effect/vitest"
 import { EventLog, EventLogKafka, Kafka, type LoggedEvent } from "@sluice/engines"
-import { isLive, liveUrl } from "@sluice/testkit/live"
-import { pause, restart, resume, status, stop } from "@sluice/testkit/stack/index"
+import { areOurs, liveUrl } from "@sluice/testkit/live"
+import { pause, restart, resume, stop } from "@sluice/testkit/stack/index"
 import { assertKeyOrder, eventually, freshTopic, holds, numbered } from "@sluice/testkit/suites/eventLog"
 import { Duration, Effect, Fiber, Layer, Stream } from "effect"
 
@@ -20,10 +20,7 @@ const faults = {
   "keeps its connections and says nothing": [() => pause("kafka"), () => resume("kafka")]
 } as const
 
-const [broker] = isLive() ? await status(["kafka"]) : []
-const isOurs = broker?.source === "native" || broker?.source === "compose"
-
-describe.runIf(isOurs)("EventLogKafka while the broker is away", () => {
+describe.runIf(await areOurs(["kafka"]))("EventLogKafka while the broker is away", () => {
   for (const [fault, [harm, heal]] of Object.entries(faults)) {
     it.live(
       `loses nothing and goes on by itself, where it ${fault}`,

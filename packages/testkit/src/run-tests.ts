@@ -11,13 +11,13 @@
 import { spawn } from "node:child_process"
 import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { isCi, programs } from "./ci.ts"
 import { root } from "./stack/checkout.ts"
 import { down, env, type Name, type Outcome, up } from "./stack/index.ts"
 import { systemProgram } from "./stack/packages.ts"
 import { run } from "./stack/processes.ts"
 
 const args = process.argv.slice(2)
-const isCi = !["", "0", "false", undefined].includes(process.env.CI)
 const vitest = [join(root, "node_modules/vitest/vitest.mjs")]
 const config = ["--config", "vitest.workspace.ts"]
 const reports = [0, 1].map((n) => join(root, `.sluice/tests-${process.pid}-${n}.json`)) as [string, string]
@@ -63,6 +63,13 @@ const findBrowser = async (): Promise<void> => {
     tell(error.message)
     skipped.set("browser", "no chromium: see the reason above")
   })
+}
+
+/** A test that misses one is skipped, and fails under CI. */
+const findPrograms = async (): Promise<void> => {
+  for (const [name, from] of Object.entries(programs)) {
+    await systemProgram(name, name, [from], tell).catch((error: Error) => tell(error.message))
+  }
 }
 
 const warn = (text: string) => {
@@ -148,7 +155,8 @@ const runAll = async (): Promise<number> => {
     const needing = served.filter((kind) => kinds.has(kind))
     if (needing.length > 0) await bringServers(needing)
     if (kinds.has("browser") && interruptedBy === undefined) await findBrowser()
-    if (skipped.size > 0 && isCi) {
+    if (kinds.has("process") && isCi() && interruptedBy === undefined) await findPrograms()
+    if (skipped.size > 0 && isCi()) {
       warn("CAN'T RUN, which is a failure under CI")
       return 1
     }
