@@ -184,7 +184,7 @@ describe("bad requests", () => {
       headers: { ...json, ...asAdmin },
       status: 400,
       code: "bad_request",
-      errors: ["price", "id", "name", "stock", "ratePerSecond", "opensAt", "opensAt", "maxWaiting"]
+      errors: ["price", "id", "name", "stock", "ratePerSecond", "opensAt", "maxWaiting"]
     },
     {
       name: "a new campaign with 1e309",

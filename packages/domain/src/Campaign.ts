@@ -2,7 +2,9 @@
  * One sale: a stock of coupons, an admission rate, an opening and a closing time.
  */
 import { Schema } from "effect"
+import { Count } from "./Counts.ts"
 import { CampaignId } from "./Ids.ts"
+import { satisfies, shownText } from "./Text.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -11,17 +13,29 @@ export const Stock = between(1, 100_000_000)
 export const RatePerSecond = between(1, 1_000_000)
 /** How many may wait at once. */
 export const MaxWaiting = between(1, 1_000_000_000)
-const Name = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200), Schema.isPattern(/^[^\p{Cc}\p{Cf}]*$/u))
 
-/** An instant on the wire: ISO 8601 with a zone, as `2026-11-24T12:00:00Z`. */
+const instantPattern =
+  /^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$/
+
+/** Whether the day is in the calendar, which `Date` would move on from, and the instant in the years 1 to 9999 of UTC. */
+const isInstant = (text: string): boolean => {
+  if (!instantPattern.test(text)) return false
+  const day = text.slice(0, 10)
+  const year = new Date(text).getUTCFullYear()
+  return new Date(day).toISOString().startsWith(day) && year >= 1 && year <= 9999
+}
+
+/** An instant on the wire: ISO 8601 with a zone, as `2026-11-24T12:00:00Z`; the seconds may be left out. */
 export const Instant = Schema.String.check(
-  Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/),
-  Schema.makeFilter((text: string) => !Number.isNaN(Date.parse(text)) || "must be an instant such as 2026-11-24T12:00:00Z")
+  satisfies(isInstant, "an instant such as 2026-11-24T12:00:00Z", { pattern: instantPattern.source, format: "date-time" })
 )
+
+/** An instant as it is shown: in UTC, with milliseconds. */
+const ShownInstant = Schema.String.annotate({ format: "date-time" })
 
 export const NewCampaign = Schema.Struct({
   id: CampaignId,
-  name: Name,
+  name: shownText(200),
   stock: Stock,
   ratePerSecond: RatePerSecond,
   opensAt: Schema.optionalKey(Schema.NullOr(Instant)),
@@ -34,7 +48,9 @@ export type NewCampaign = typeof NewCampaign.Type
 /** For what a caller sends, after its schema. */
 export const closesAfterItOpens = Schema.makeFilter(
   ({ closesAt, opensAt }: NewCampaign) =>
-    !opensAt || !closesAt || Date.parse(closesAt) > Date.parse(opensAt) || { path: ["closesAt"], issue: "must be after opensAt" }
+    !opensAt ||
+    !closesAt ||
+    Date.parse(closesAt) > Date.parse(opensAt) || { path: ["closesAt"], issue: "Expected an instant after opensAt" }
 )
 
 export const CampaignPatch = Schema.Struct({
@@ -68,8 +84,6 @@ export interface Campaign {
 export const CampaignState = Schema.Literals(["scheduled", "open", "paused", "sold_out", "closed"])
 export type CampaignState = typeof CampaignState.Type
 
-const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-
 /** Taken in one step, so that always stock = remaining + issuing + issued + dead. */
 export const CampaignCounters = Schema.Struct({
   stock: Count,
@@ -88,8 +102,8 @@ export const CampaignView = Schema.Struct({
   state: CampaignState,
   ...CampaignCounters.fields,
   ratePerSecond: RatePerSecond,
-  opensAt: Schema.NullOr(Schema.String),
-  closesAt: Schema.NullOr(Schema.String),
+  opensAt: Schema.NullOr(ShownInstant),
+  closesAt: Schema.NullOr(ShownInstant),
   maxWaiting: Schema.NullOr(MaxWaiting)
 })
 export type CampaignView = typeof CampaignView.Type

@@ -2,6 +2,7 @@
  * A win written to the database, with its coupon code: the authority on who has a coupon.
  */
 import { Schema } from "effect"
+import { Ordinal } from "./Counts.ts"
 import { CampaignId, type UserId } from "./Ids.ts"
 
 export interface Issuance {
@@ -16,7 +17,7 @@ export interface Issuance {
 /** A coupon as its owner sees it. */
 export const Coupon = Schema.Struct({
   campaignId: CampaignId,
-  serial: Schema.Int,
+  serial: Ordinal,
   code: Schema.String,
   issuedAt: Schema.String
 })

@@ -2,16 +2,19 @@
  * An order, as the write side says it and as its readers see it.
  */
 import { Schema } from "effect"
+import { Count, Ordinal } from "./Counts.ts"
 import { CustomerId, ProductId } from "./Ids.ts"
+import { matches } from "./Text.ts"
 
 /** Topic of orders and customers, keyed by order id and by customer id. */
 export const ordersTopic = "sluice.orders"
 
-const Version = Schema.Int.check(Schema.isGreaterThan(0))
 /** In the smallest unit of the currency, a whole number. */
-const Amount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Amount = Count
 
-export const OrderId = Schema.String.check(Schema.isPattern(/^[0-9A-Za-z_-]{1,64}$/))
+export const OrderId = Schema.String.check(
+  matches(/^[0-9A-Za-z_-]{1,64}$/, "1 to 64 letters, digits, _ and -", { minLength: 1, maxLength: 64 })
+)
 export type OrderId = typeof OrderId.Type
 
 export const OrderState = Schema.Literals(["placed", "paid", "shipped", "cancelled"])
@@ -22,7 +25,7 @@ export const OrderLine = Schema.Struct({
   name: Schema.String,
   category: Schema.String,
   price: Amount,
-  quantity: Schema.Int.check(Schema.isGreaterThan(0))
+  quantity: Ordinal
 })
 export type OrderLine = typeof OrderLine.Type
 
@@ -32,14 +35,14 @@ export type OrderCustomer = typeof OrderCustomer.Type
 /** Everything a reader needs. Instants are ISO 8601 in UTC with milliseconds. */
 export const OrderView = Schema.Struct({
   orderId: OrderId,
-  version: Version,
+  version: Ordinal,
   state: OrderState,
   placedAt: Schema.String,
   customer: OrderCustomer,
   lines: Schema.Array(OrderLine),
   total: Amount,
   payment: Schema.NullOr(Schema.Struct({ paidAt: Schema.String })),
-  history: Schema.Array(Schema.Struct({ state: OrderState, at: Schema.String, version: Version }))
+  history: Schema.Array(Schema.Struct({ state: OrderState, at: Schema.String, version: Ordinal }))
 })
 export type OrderView = typeof OrderView.Type
 
@@ -49,7 +52,7 @@ export const OrderChanged = Schema.Struct({
   version: Schema.Literal(1),
   order: OrderView,
   /** Of the customer in `order`: whose profile is newer wins, apart from the order's own version. */
-  customerVersion: Version,
+  customerVersion: Ordinal,
   committedAtMs: Schema.Int
 })
 export type OrderChanged = typeof OrderChanged.Type
@@ -59,7 +62,7 @@ export const CustomerChanged = Schema.Struct({
   type: Schema.Literal("CustomerChanged"),
   version: Schema.Literal(1),
   customer: OrderCustomer,
-  customerVersion: Version,
+  customerVersion: Ordinal,
   committedAtMs: Schema.Int
 })
 export type CustomerChanged = typeof CustomerChanged.Type

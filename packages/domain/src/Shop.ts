@@ -3,12 +3,7 @@
  */
 import { Schema } from "effect"
 import { CustomerId, ProductId } from "./Ids.ts"
-
-const text = (maximum: number) =>
-  Schema.String.check(
-    Schema.isPattern(/^(?=.*\S)[^\p{Cc}\p{Cf}\p{Cs}]*$/u, { description: "text that is not blank, without control characters" }),
-    Schema.isMaxLength(maximum)
-  )
+import { matches, shownText as text } from "./Text.ts"
 
 export const Address = Schema.Struct({ street: text(200), city: text(100), zipcode: text(20) })
 export type Address = typeof Address.Type
@@ -31,7 +26,7 @@ export const maxQuantity = 10_000
 
 /** A coupon's code, as `7K3M-9QWX-0ZTB-4HNC`. */
 export const CouponCode = Schema.String.check(
-  Schema.isPattern(/^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/, { description: "a coupon's code, such as 7K3M-9QWX-0ZTB-4HNC" })
+  matches(/^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/, "a coupon's code, such as 7K3M-9QWX-0ZTB-4HNC")
 )
 
 export const NewOrderLine = Schema.Struct({

@@ -5,6 +5,7 @@
  * after the store was lost are above all given before, and a ticket alone tells which of the two it is.
  */
 import { Schema } from "effect"
+import { Count, Ordinal } from "./Counts.ts"
 import type { CampaignId, UserId } from "./Ids.ts"
 
 /** Places of one generation: 2^32; with 2^21 generations still an exact double. */
@@ -30,10 +31,10 @@ const TicketText = Schema.String.annotate({ description: "a signed JWT; keep it,
 export const TicketView = Schema.Struct({
   ticket: Schema.NullOr(TicketText),
   state: TicketState,
-  position: Schema.NullOr(Schema.Int),
+  position: Schema.NullOr(Ordinal),
   etaSeconds: Schema.NullOr(Schema.Number),
-  pollAfterMs: Schema.NullOr(Schema.Int),
-  serial: Schema.optionalKey(Schema.Int),
+  pollAfterMs: Schema.NullOr(Count),
+  serial: Schema.optionalKey(Ordinal),
   code: Schema.optionalKey(Schema.String)
 })
 export type TicketView = typeof TicketView.Type

@@ -11,7 +11,7 @@
  * - A reader uses what it knows for at most `freshMs`, measured when its answer is there; an answer that took longer counts only if the
  *   generation is still the live one. A generation is dropped `retireMs` after it was last named: nobody reads it by then.
  */
-import type { OrderEvent } from "@sluice/domain"
+import { Count, type OrderEvent } from "@sluice/domain"
 import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { type Found, type OrderViewError, OrderViews } from "./OrderViews.ts"
 
@@ -22,13 +22,13 @@ export const Run = Schema.Struct({
   phase: Schema.Literals(["preparing", "customers", "orders", "comparing"]),
   /** Of the orders: up to here they are copied. */
   after: Schema.String,
-  total: Schema.NullOr(Schema.Int),
-  copied: Schema.Int,
-  compared: Schema.Int,
+  total: Schema.NullOr(Count),
+  copied: Count,
+  compared: Count,
   /** Orders that the comparison found to differ, and mended. */
-  mended: Schema.Int,
+  mended: Count,
   /** Orders that differ still. */
-  differing: Schema.Int,
+  differing: Count,
   problem: Schema.NullOr(Schema.String),
   startedAtMs: Schema.Int,
   updatedAtMs: Schema.Int

@@ -1,13 +1,14 @@
 /** What an operator is told of the generations of the order view and of their last rebuild. */
+import { Count } from "@sluice/domain"
 import { Schema } from "effect"
 import { Run, type Stored } from "./OrderGenerations.ts"
 
 const { compared, copied, differing, mended, phase, problem, total } = Run.fields
 
 export const RebuildReport = Schema.Struct({
-  live: Schema.Int.annotate({ description: "What readers see." }),
-  former: Schema.NullOr(Schema.Int).annotate({ description: "What they saw before; kept up to date until it is dropped." }),
-  building: Schema.NullOr(Schema.Int).annotate({ description: "What is being built from the write side." }),
+  live: Count.annotate({ description: "What readers see." }),
+  former: Schema.NullOr(Count).annotate({ description: "What they saw before; kept up to date until it is dropped." }),
+  building: Schema.NullOr(Count).annotate({ description: "What is being built from the write side." }),
   rebuild: Schema.NullOr(
     Schema.Struct({
       state: Schema.Literals(["running", "done", "failed", "stopped", "interrupted"]).annotate({

@@ -4,7 +4,7 @@
  * Both sides are read by id, in pages, side by side. What differs at first sight may be on its way: it counts only when it still differs
  * after a pause, both sides read anew, and its change has not gone on meanwhile.
  */
-import { type OrderChanged, type OrderId, Unavailable } from "@sluice/domain"
+import { Count, type OrderChanged, type OrderId, Unavailable } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { OrdersRead } from "./OrdersRead.ts"
 import { OrderViews, type StoredOrder } from "./OrderViews.ts"
@@ -21,12 +21,12 @@ export type Difference = typeof Difference.Type
 
 export const VerifyReport = Schema.Struct({
   /** Orders of the write side. */
-  checked: Schema.Int,
+  checked: Count,
   /** Orders that differ, also those that were repaired. */
-  differing: Schema.Int,
+  differing: Count,
   /** Those of them that the view has and the write side has not. */
-  onlyInView: Schema.Int,
-  repaired: Schema.Int,
+  onlyInView: Count,
+  repaired: Count,
   /** The first of them. */
   differences: Schema.Array(Difference),
   /** Where to go on, when only a part was asked for and there is more. */

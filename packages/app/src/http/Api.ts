@@ -14,6 +14,7 @@ import { campaignAdminApi, layerCampaignAdmin } from "./groups/campaign-admin.ts
 import { campaignsApi, layerCampaigns } from "./groups/campaigns.ts"
 import { crowdsApi, layerCrowds } from "./groups/crowds.ts"
 import { deadLettersApi, layerDeadLetters } from "./groups/dead-letters.ts"
+import { withNumbers } from "./groups/documents.ts"
 import { lagApi, layerLag } from "./groups/lag.ts"
 import { layerLoads, loadsApi } from "./groups/loads.ts"
 import { layerOperations, operationsApi } from "./groups/operations.ts"
@@ -75,6 +76,7 @@ export const Api = HttpApi.make("sluice")
       servers: [{ url: "/" }],
       transform: (spec) => ({
         ...spec,
+        paths: withNumbers(spec.paths),
         components: { ...spec.components, securitySchemes: { ...spec.components.securitySchemes, ...securitySchemes } }
       })
     })

@@ -65,21 +65,17 @@ const inspect = (value: unknown, path: string, depth: number, errors: Array<Fiel
   }
 }
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1({
-  checkHook: (issue) => {
-    const own = SchemaIssue.defaultCheckHook(issue)
-    if (own !== undefined) return own
-    const description = issue.filter.annotations?.description
-    return typeof description === "string" ? `Expected ${description}` : undefined
-  }
-})
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** Each field that a schema refused. The values are not repeated. */
+const textOf = (path: ReadonlyArray<PropertyKey>) =>
+  path.reduce<string>((text, key) => {
+    if (typeof key === "number") return `${text}[${key}]`
+    return text === "" ? String(key) : `${text}.${String(key)}`
+  }, "")
+
+/** Each field that a schema refused, with what is expected there. The values are not repeated. A body that is refused whole is no object. */
 export const fieldErrors = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
-  format(issue).issues.map(({ path, message }) => ({
-    path: (path ?? []).reduce<string>((text, segment) => {
-      const key = typeof segment === "object" ? segment.key : segment
-      return typeof key === "number" ? `${text}[${key}]` : text === "" ? String(key) : `${text}.${String(key)}`
-    }, ""),
-    message
+  format(issue).issues.map(({ message, path = [] }) => ({
+    path: textOf(path.map((segment) => (typeof segment === "object" ? segment.key : segment))),
+    message: path.length === 0 ? "Expected an object" : message
   }))

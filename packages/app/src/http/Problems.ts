@@ -217,8 +217,10 @@ const ticketInvalid: ProblemFields = {
 
 export const notFound: Problem = new Problem({ code: "not_found", detail: "See /openapi.json for what there is." })
 
-export const invalidInput = (issue: Parameters<typeof fieldErrors>[0]): Problem =>
-  badRequest("Some fields are not valid; see errors.", fieldErrors(issue))
+export const invalidFields = (errors: ReadonlyArray<FieldError>): Problem =>
+  badRequest("Some fields are not valid; see errors.", errors)
+
+export const invalidInput = (issue: Parameters<typeof fieldErrors>[0]): Problem => invalidFields(fieldErrors(issue))
 
 /** The answer to an error, and whether it is a defect, which belongs into the log. */
 export const problemOf = (error: unknown): { readonly problem: ProblemFields; readonly isDefect: boolean } => {
@@ -237,7 +239,7 @@ export const toResponse = (problem: ProblemFields): HttpServerResponse.HttpServe
 export const ProblemJson = Schema.Struct({
   type: Schema.String,
   title: Schema.String,
-  status: Schema.Int,
+  status: Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 })),
   detail: Schema.String,
   code: Schema.Literals(Object.keys(codes) as ReadonlyArray<Code>),
   errors: Schema.optionalKey(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))

@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto"
 import { basename, resolve } from "node:path"
 
-const isName = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,119}$/
+/** Of what a job is called. */
+export const jobPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,119}$/
 
-export const isJobName = (text: string): boolean => isName.test(text)
+export const isJobName = (text: string): boolean => jobPattern.test(text)
 
-export const jobRule = "1 to 120 letters, digits, dots, dashes, colons and underscores"
+export const jobRule = "1 to 120 letters, digits, dots, dashes, colons and underscores, the first a letter or a digit"
 
 const word = (text: string) => text.replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 50)
 

@@ -1,5 +1,5 @@
 /** What admins changed, for the admin. */
-import type { Unavailable } from "@sluice/domain"
+import { Ordinal, type Unavailable } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { AuditLog } from "../../audit/AuditLog.ts"
@@ -9,7 +9,7 @@ import { problem } from "../Problems.ts"
 import { api, wholeNumber } from "./documents.ts"
 
 const Entry = Schema.Struct({
-  id: Schema.Int,
+  id: Ordinal,
   at: Schema.String,
   actor: Schema.String.annotate({ description: "The address it came from." }),
   action: Schema.String,
@@ -24,7 +24,7 @@ const Entry = Schema.Struct({
 
 const Entries = Schema.Struct({
   entries: Schema.Array(Entry),
-  next: Schema.NullOr(Schema.Int).annotate({ description: "The `before` of the next page; null on the last." })
+  next: Schema.NullOr(Ordinal).annotate({ description: "The `before` of the next page; null on the last." })
 }).annotate({
   identifier: "AuditPage",
   examples: [
@@ -50,9 +50,7 @@ export const Audit = HttpApiGroup.make("audit")
     HttpApiEndpoint.get("list", "/audit", {
       query: {
         limit: wholeNumber(1, 200).pipe(Schema.withDecodingDefaultKey(Effect.succeed("50"))),
-        before: Schema.optionalKey(
-          wholeNumber(1, Number.MAX_SAFE_INTEGER).annotate({ description: "Only entries older than the one with this id." })
-        )
+        before: Schema.optionalKey(wholeNumber(1, Number.MAX_SAFE_INTEGER, "Only entries older than the one with this id."))
       },
       success: Entries,
       error: [...ofInput, problem<Unavailable>("unavailable")]

@@ -10,22 +10,24 @@ import {
   ReconcileReport,
   type Campaign as Stored
 } from "@sluice/domain"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Audited, ChangeNote } from "../Audited.ts"
 import { Guard, ofInput, ofJsonBody } from "../Guard.ts"
 import { Admin } from "../Identity.ts"
-import { problem } from "../Problems.ts"
+import { invalidFields, problem } from "../Problems.ts"
 import { api, Campaign, CampaignIdParam } from "./documents.ts"
 
 const params = { id: CampaignIdParam }
 const notFound = problem<CampaignNotFound>("campaign_not_found")
 
 const Create = NewCampaign.annotate({
-  identifier: "NewCampaign",
-  description: "Without `opensAt` the campaign is open at once. A paused campaign lets users join and admits none.",
+  description:
+    "Without `opensAt` the campaign is open at once. `closesAt` is in the future and after `opensAt`. A paused campaign lets users join and admits none.",
   examples: [{ id: "spring-sale", name: "Spring sale", stock: 1000, ratePerSecond: 100, opensAt: "2026-11-24T12:00:00Z" }]
-}).check(closesAfterItOpens)
+})
+  .check(closesAfterItOpens)
+  .annotate({ identifier: "NewCampaign" })
 
 const Change = CampaignPatch.annotate({
   identifier: "CampaignPatch",
@@ -66,6 +68,8 @@ export const CampaignAdministration = HttpApiGroup.make("campaign-admin")
 
 export const campaignAdminApi = api.add(CampaignAdministration).middleware(Audited).middleware(Admin).middleware(Guard)
 
+const closedAlready = invalidFields([{ path: "closesAt", message: "Expected an instant in the future" }])
+
 /** Of the fields that were to change. */
 const beforeAndAfter = ({ closesAtMs, ...before }: Stored, patch: CampaignPatch) => {
   const stood = { ...before, closesAt: closesAtMs === null ? null : new Date(closesAtMs).toISOString() }
@@ -80,7 +84,11 @@ export const layerCampaignAdmin = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const admin = yield* CampaignAdmin
     return handlers.handleAll({
-      create: ({ payload }) => admin.create(payload),
+      create: Effect.fnUntraced(function* ({ payload }) {
+        const { closesAt } = payload
+        if (closesAt && Date.parse(closesAt) <= (yield* Clock.currentTimeMillis)) return yield* closedAlready
+        return yield* admin.create(payload)
+      }),
       change: Effect.fnUntraced(function* ({ params, payload }) {
         const note = yield* ChangeNote
         return yield* admin.change(params.id, payload, (before) => {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Drop } from "@sluice/coupons"
-import { CampaignId, type CampaignNotFound, type Unavailable } from "@sluice/domain"
+import { CampaignId, type CampaignNotFound, Count, matches, Ordinal, type Unavailable } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { CrowdNotFound, CrowdRunning } from "../../crowd/CrowdErrors.ts"
@@ -41,7 +41,6 @@ const New = Schema.Struct({
   )
   .annotate({ identifier: "NewCrowd" })
 
-const Count = Schema.Int
 const Figure = Schema.NullOr(Schema.Finite)
 
 const Crowd = Schema.Struct({
@@ -62,7 +61,7 @@ const Crowd = Schema.Struct({
   problems: Schema.Array(Schema.String),
   verdicts: Schema.Array(
     Schema.Struct({
-      promise: Schema.Int,
+      promise: Ordinal,
       title: Schema.String,
       outcome: Schema.Literals(["pass", "fail", "not_applicable"]),
       detail: Schema.String
@@ -77,7 +76,7 @@ const Crowd = Schema.Struct({
 
 const params = {
   crowd: Schema.String.check(
-    Schema.isPattern(/^[0-9a-f]{16}$/, { description: "16 hexadecimal digits, as starting a crowd gave" })
+    matches(/^[0-9a-f]{16}$/, "16 hexadecimal digits, as starting a crowd gave", { minLength: 16, maxLength: 16 })
   ).annotate({
     description: "What starting it gave; only the process that sent the crowd knows it.",
     examples: ["5f0c1d2e3a4b5c6d"]

@@ -1,6 +1,6 @@
 /** What was set aside, for the admin to look at and to bring back. */
-import { DeadLetterList, DeadLetters, DeadLetterTopic, ReplayReport } from "@sluice/coupons"
-import { type Unavailable, winsTopic } from "@sluice/domain"
+import { DeadLetter, DeadLetterList, DeadLetters, DeadLetterTopic, ReplayReport } from "@sluice/coupons"
+import { Count, type Unavailable, winsTopic } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Audited } from "../Audited.ts"
@@ -11,13 +11,21 @@ import { api, wholeNumber } from "./documents.ts"
 
 const errors = [...ofInput, problem<Unavailable>("unavailable")] as const
 
+const Letter = Schema.Struct({ ...DeadLetter.fields, partition: Count, attempts: Count })
+const List = Schema.Struct({ ...DeadLetterList.fields, total: Count, deadLetters: Schema.Array(Letter) }).annotate({
+  identifier: "DeadLetters"
+})
+const Report = Schema.Struct({ ...ReplayReport.fields, replayed: Count, remaining: Count }).annotate({
+  identifier: "ReplayReport"
+})
+
 const topic = DeadLetterTopic.pipe(Schema.withDecodingDefaultKey(Effect.succeed(winsTopic)))
 
 export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
   .add(
     HttpApiEndpoint.get("list", "/admin/dead-letters", {
       query: { topic, limit: wholeNumber(1, 1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed("100"))) },
-      success: DeadLetterList.annotate({ identifier: "DeadLetters" }),
+      success: List,
       error: errors
     }).annotateMerge(
       OpenApi.annotations({
@@ -27,7 +35,7 @@ export const DeadLetterAdministration = HttpApiGroup.make("dead-letters")
     ),
     HttpApiEndpoint.post("replay", "/admin/dead-letters/replay", {
       query: { topic, limit: Schema.optionalKey(wholeNumber(1, 1_000_000)) },
-      success: ReplayReport.annotate({ identifier: "ReplayReport" }),
+      success: Report,
       error: errors
     }).annotateMerge(
       OpenApi.annotations({

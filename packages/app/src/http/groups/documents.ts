@@ -1,6 +1,6 @@
 /** What the groups have in common when they describe themselves. */
 import { CampaignId, CampaignView, TicketView, UserId } from "@sluice/domain"
-import { Schema } from "effect"
+import { type JsonSchema, Schema } from "effect"
 import { HttpApi, HttpApiSchema, OpenApi } from "effect/http-api"
 import { parseOptions } from "../Input.ts"
 
@@ -51,10 +51,27 @@ export const Campaign = CampaignView.annotate({
 })
 
 /** A whole number in a query, in digits and nothing else. */
-export const wholeNumber = (minimum: number, maximum: number) =>
-  Schema.String.check(Schema.isPattern(/^\d{1,16}$/, { description: `a whole number from ${minimum} to ${maximum}` })).pipe(
-    Schema.decodeTo(Schema.FiniteFromString.check(Schema.isBetween({ minimum, maximum })))
-  )
+export const wholeNumber = (minimum: number, maximum: number, description?: string) =>
+  Schema.String.check(
+    Schema.makeFilter((text) => /^[0-9]{1,16}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum, {
+      expected: `a whole number from ${minimum} to ${maximum}`,
+      toJsonSchema: () => ({ type: "integer", minimum, maximum }),
+      ...(description !== undefined && { description })
+    })
+  ).pipe(Schema.decodeTo(Schema.FiniteFromString))
+
+/** Documents parameters that are text of digits as the numbers that they say: on the wire the two are the same. */
+export const withNumbers = (paths: OpenApi.OpenAPISpecPaths): OpenApi.OpenAPISpecPaths => {
+  for (const operations of Object.values(paths)) {
+    for (const { parameters = [] } of Object.values(operations) as ReadonlyArray<Partial<OpenApi.OpenAPISpecOperation>>) {
+      for (const parameter of parameters) {
+        const { allOf } = parameter.schema as JsonSchema.JsonSchema
+        if (Array.isArray(allOf) && allOf[0]?.type === "integer") parameter.schema = allOf[0]
+      }
+    }
+  }
+  return paths
+}
 
 /** A stream of events, each with one value of the schema as its data. */
 export const eventsOf = (name: string) =>

@@ -5,10 +5,10 @@ import type { IncomingMessage } from "node:http"
 import { createInterface } from "node:readline"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import type { TextOptions } from "@sluice/bulk-load/TextSource"
-import type { Unavailable } from "@sluice/domain"
+import { Count, matches, satisfies, type Unavailable } from "@sluice/domain"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { isJobName, jobRule } from "../../load/Job.ts"
+import { jobPattern, jobRule } from "../../load/Job.ts"
 import type { LoadNotFound, LoadRefused } from "../../load/LoadErrors.ts"
 import { Loads } from "../../load/Loads.ts"
 import { uploadOf, withoutDeadline } from "../../load/Upload.ts"
@@ -22,14 +22,20 @@ import { answers, api, eventsOf, wholeNumber } from "./documents.ts"
 /** A client that sends nothing for so long, though it may, has gone. */
 const idleMs = 120_000
 
-const Job = Schema.String.check(Schema.makeFilter((name) => isJobName(name) || `Expected ${jobRule}`)).annotate({
+const Job = Schema.String.check(matches(jobPattern, jobRule, { minLength: 1, maxLength: 120 })).annotate({
   description: "The name of the job.",
   examples: ["users-2026-11-24"]
 })
 
+const tableName = /^[^\p{C}`"\\/{}\u{10000}-\u{10FFFF}]{1,64}$/u
+
 /** MariaDB's names have no characters above U+FFFF. */
 const Table = Schema.String.check(
-  Schema.isPattern(/^[^\p{C}`"\\/{}\u{10000}-\u{10FFFF}]{1,64}$/u, { description: "the name of a table" })
+  satisfies((text) => tableName.test(text), "the name of a table", {
+    pattern: String.raw`^[ !#-.0-\[\]-_a-z|~\u00a0-\u00ac\u00ae-\ud7ff\uf900-\ufefe\uff00-\uffef]{1,64}$`,
+    minLength: 1,
+    maxLength: 64
+  })
 ).annotate({
   description: "The table; it must be there.",
   examples: ["users"]
@@ -48,25 +54,23 @@ const query = {
   ),
   header: Schema.optionalKey(truth.annotate({ description: "Whether the first line of a CSV names the columns (`true`)." })),
   delimiter: Schema.optionalKey(
-    Schema.String.check(Schema.isPattern(/^([\t !#-~]|tab)$/, { description: "one character, or tab" })).annotate({
+    Schema.String.check(
+      matches(/^([\t !#-~]|tab)$/, "one ASCII character other than a double quote, or tab", { minLength: 1, maxLength: 3 })
+    ).annotate({
       description: "Between the values of a CSV: a character, or `tab` (`,`)."
     })
   ),
   null: Schema.optionalKey(shortText.annotate({ description: "What stands for NULL in a CSV where it is not quoted (`\\N`)." })),
-  maxRejects: Schema.optionalKey(
-    wholeNumber(0, 1_000_000_000).annotate({
-      description: "How many rows may be refused; with one more the job stops (0)."
-    })
-  )
+  maxRejects: Schema.optionalKey(wholeNumber(0, 1_000_000_000, "How many rows may be refused; with one more the job stops (0)."))
 }
 
 const Load = Schema.Struct({
   job: Schema.String,
   table: Schema.String,
   state: Schema.Literals(["running", "done", "failed", "stopped", "cancelled", "interrupted"]),
-  rows: Schema.Int,
-  rejects: Schema.Int,
-  rowsPerSecond: Schema.Int,
+  rows: Count,
+  rejects: Count,
+  rowsPerSecond: Count,
   startedAt: Schema.String,
   endedAt: Schema.NullOr(Schema.String),
   error: Schema.NullOr(Schema.String)

@@ -64,7 +64,10 @@ export const layerOperations = HttpApiBuilder.group(
         const engines = yield* health.check
         const isReady = engines.every((engine) => engine.ok || engine.required === false)
         const status = lifecycle.phase !== "serving" ? "draining" : isReady ? "ready" : "not_ready"
-        return HttpServerResponse.jsonUnsafe({ status, engines }, { status: status === "ready" ? 200 : 503 })
+        return HttpServerResponse.jsonUnsafe(
+          { status, engines },
+          status === "ready" ? {} : { status: 503, headers: { "retry-after": "1" } }
+        )
       }),
       metrics: () => Effect.ensuring(PrometheusMetrics.format(), forget)
     })

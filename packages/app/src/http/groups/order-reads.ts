@@ -7,13 +7,11 @@ import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/h
 import { Guard, ofInput } from "../Guard.ts"
 import { Identity } from "../Identity.ts"
 import { Limits } from "../Limits.ts"
-import { badRequest, forbidden, problem } from "../Problems.ts"
+import { forbidden, invalidFields, problem } from "../Problems.ts"
 import { answers, api, wholeNumber } from "./documents.ts"
 
-const Version = wholeNumber(1, 2_147_483_647).annotate({
-  description: "Waits, for about two seconds, until this version can be read."
-})
-const Limit = wholeNumber(1, 100).annotate({ description: "At most this many orders." })
+const Version = wholeNumber(1, 2_147_483_647, "Waits, for about two seconds, until this version can be read.")
+const Limit = wholeNumber(1, 100, "At most this many orders.")
 const Cursor = Schema.String.annotate({ description: "`nextCursor` of the page before." }).check(Schema.isMaxLength(200))
 
 const Order = OrderView.annotate({ identifier: "Order", description: "As of its `version`; its customer as of today." })
@@ -103,11 +101,7 @@ export const layerOrderReads = HttpApiBuilder.group(
           .page({ customerId: params.id, ...query })
           .pipe(
             Effect.catchTag("CursorInvalid", () =>
-              Effect.fail(
-                badRequest("Some fields are not valid; see errors.", [
-                  { path: "cursor", message: "Expected the nextCursor of the page before" }
-                ])
-              )
+              Effect.fail(invalidFields([{ path: "cursor", message: "Expected the nextCursor of the page before" }]))
             )
           )
         return json(pageJson(page))

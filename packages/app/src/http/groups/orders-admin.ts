@@ -22,16 +22,14 @@ export class OrderVerifier extends Context.Service<
 }
 
 const query = {
-  sample: Schema.optionalKey(
-    wholeNumber(1, 1_000_000_000).annotate({ description: "About this many orders, taken by chance; without it all." })
-  ),
+  sample: Schema.optionalKey(wholeNumber(1, 1_000_000_000, "About this many orders, taken by chance; without it all.")),
   repair: Schema.optionalKey(
     Schema.Literals(["true", "false"]).annotate({
       description: "Overwrite what differs with what was written, and remove what was not."
     })
   ),
   after: Schema.optionalKey(OrderId.annotate({ description: "Only orders behind this one: `next` of the part before." })),
-  limit: Schema.optionalKey(wholeNumber(1, 1_000_000_000).annotate({ description: "Only a part of about this many orders." }))
+  limit: Schema.optionalKey(wholeNumber(1, 1_000_000_000, "Only a part of about this many orders."))
 }
 
 const VerifyReport = VerifyOrders.VerifyReport.annotate({

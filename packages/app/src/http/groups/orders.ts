@@ -1,7 +1,9 @@
 /** Orders as their customers write them: place, pay, ship, cancel. */
 import {
+  Count,
   type CouponSpent,
   type IdempotencyKeyReused,
+  matches,
   NewOrder,
   type OrderForbidden,
   OrderId,
@@ -9,7 +11,8 @@ import {
   type OrderNotFound,
   type OrderRefused,
   OrderState,
-  type OrderStateRefused
+  type OrderStateRefused,
+  Ordinal
 } from "@sluice/domain"
 import { Orders } from "@sluice/orders"
 import { Effect, Schema } from "effect"
@@ -22,11 +25,13 @@ import { answers, api } from "./documents.ts"
 
 const orderId = "01kb2x3v9qf4m7t0zr8c5w6yhd"
 
-const IdempotencyKey = Schema.String.annotate({
+const IdempotencyKey = Schema.String.check(
+  matches(/^[ -~]{1,255}$/, "1 to 255 printable ASCII characters", { minLength: 1, maxLength: 255 })
+).annotate({
   description:
     "Names this order among those of its customer: asked again with the same key, the answer is the same. Kept for a week.",
   examples: ["0b9f2a52-6c1e-4a0e-9d1c-6f6f0b1d2c3e"]
-}).check(Schema.isPattern(/^[\x20-\x7e]{1,255}$/, { description: "1 to 255 printable ASCII characters" }))
+})
 
 const Order = NewOrder.annotate({
   identifier: "NewOrder",
@@ -36,12 +41,12 @@ const Order = NewOrder.annotate({
   examples: [{ customerId: "c1", lines: [{ productId: "p1", quantity: 2 }] }]
 })
 
-const version = Schema.Int.annotate({ description: "For reading your own write: `GET /orders/{id}?version=`." })
+const version = Ordinal.annotate({ description: "For reading your own write: `GET /orders/{id}?version=`." })
 
 const Placed = Schema.Struct({
   orderId: OrderId,
   version,
-  total: Schema.Int.annotate({ description: "In the currency's smallest unit." })
+  total: Count.annotate({ description: "In the currency's smallest unit." })
 }).annotate({ identifier: "PlacedOrder", examples: [{ orderId, version: 1, total: 2500 }] })
 
 const Changed = Schema.Struct({ orderId: OrderId, version, state: OrderState }).annotate({

@@ -1,5 +1,5 @@
 /** Who buys and what is sold, for the operator of the shop. */
-import { CustomerId, CustomerProfile, ProductData, ProductId } from "@sluice/domain"
+import { CustomerId, CustomerProfile, Ordinal, ProductData, ProductId } from "@sluice/domain"
 import { Customers, Products } from "@sluice/orders"
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
@@ -15,7 +15,7 @@ const profile = {
 }
 const product = { name: "Green tea, 100 g", category: "tea", price: 1250 }
 
-const version = Schema.Int.annotate({ description: "Rises with each change." })
+const version = Ordinal.annotate({ description: "Rises with each change." })
 
 const Profile = CustomerProfile.annotate({ identifier: "CustomerProfile", examples: [profile] })
 const Customer = Schema.Struct({ id: CustomerId, ...CustomerProfile.fields, version }).annotate({

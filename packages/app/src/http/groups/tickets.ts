@@ -16,7 +16,9 @@ import { answers, api, CampaignIdParam, eventsOf, Ticket, TicketParam } from "./
 export const Join = Schema.Struct({
   userId: Schema.optionalKey(
     UserId.annotate({
-      description: "Who joins. May be left out where users send a token of their own, and must be its `sub` if not."
+      description:
+        "Who joins. Where users send a token of their own (`SLUICE_USER_SECRET` or `SLUICE_USER_JWKS` is set) it may be left out, and must be " +
+        "the token's `sub` if not. Where they don't it is required: without it the answer is 400."
     })
   )
 }).annotate({ identifier: "Join", examples: [{ userId: "u1" }] })
