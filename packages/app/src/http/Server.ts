@@ -10,9 +10,10 @@ import { type AddressInfo, Server as NetServer } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Data, Duration, Effect, Layer, Schedule, Scope } from "effect"
 import { HttpMiddleware, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { Api, layerHandlers, layerOperationsHandlers, OperationsApi } from "./Api.ts"
 import { consoleEndpoints, layerConsole } from "./Console.ts"
+import { layerDocs } from "./Docs.ts"
 import { EventStreams, makeEventStreams } from "./EventStreams.ts"
 import { makeFastOrders } from "./FastOrders.ts"
 import { type FastPath, makeFastPath } from "./FastPath.ts"
@@ -26,7 +27,7 @@ import { badRequest, notFound, Problem, type ProblemFields, shuttingDown } from 
 import { type Endpoint, endpointsOf, isPlain, pathOf, Routes } from "./Routes.ts"
 import { makeServerSpans, nameRoute } from "./ServerSpans.ts"
 import { layerWait, waitEndpoints } from "./Wait.ts"
-import { commonHeaders, docsCsp, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
+import { commonHeaders, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
 
 /** Where the server can be reached. */
 export class HttpAddress extends Context.Service<
@@ -95,7 +96,6 @@ const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpo
     else if (!isPlain(path)) sendProblem(req, res, badRequest("The path is not valid."))
     else {
       for (const [name, value] of commonHeaders) res.setHeader(name, value)
-      if (found.path === "/docs") res.setHeader("content-security-policy", docsCsp)
       lifecycle.handled.add(res)
       nameRoute(req, found.path)
       ways.router(req, res)
@@ -203,7 +203,7 @@ const makeServer = (options: HttpOptions): Server => {
   const server = createServer({
     headersTimeout,
     requestTimeout,
-    keepAliveTimeout: milliseconds(options.keepAliveTimeout, 5_000),
+    keepAliveTimeout: milliseconds(options.keepAliveTimeout, 15_000),
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeout / 4)),
     maxHeaderSize,
     requireHostHeader: false
@@ -291,7 +291,7 @@ const isLoopback = (host: string) => host === "localhost" || host === "::1" || h
 const layerGatewayRoutes = (options: HttpOptions) =>
   Layer.mergeAll(
     HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
-    HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
+    layerDocs,
     layerConsole,
     layerWait(options.frameAncestors ?? [])
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices))

@@ -18,11 +18,6 @@ const csp = cspOfPage("'none'")
 export const cspFramedBy = (origins: ReadonlyArray<string>): string =>
   origins.length === 0 ? csp : cspOfPage(["'self'", ...origins].join(" "))
 
-/** For the page at /docs alone: it carries its script and its API document inline, and asks only this server. */
-export const docsCsp =
-  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src data:; " +
-  "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
 export const commonHeaders: ReadonlyArray<readonly [name: string, value: string]> = [
   ["content-security-policy", csp],
   ["x-content-type-options", "nosniff"],
