@@ -118,7 +118,8 @@ export class WaitingRoom extends Context.Service<
     /**
      * Rebuilding: `begin` takes the lease (false: somebody else has it), `load` brings what is issued, in order of the serials, with the
      * serials between them that are free, `finish` opens the room under the campaign's new generation, holding admission for `holdMs`
-     * so that the crowd can come back to its places. Users whose win was not issued wait again at their old place.
+     * so that the crowd can come back to its places, and once more from the first who comes back to one that was lost (only Redis can
+     * lose them apart from the authorities). Users whose win was not issued wait again at their old place.
      */
     readonly begin: (campaignId: CampaignId, owner: string, leaseMs: number) => Effect.Effect<boolean, WaitingRoomError>
     readonly load: (

@@ -27,7 +27,7 @@ become(LS, S)
 become(LF, F)
 local next = redis.call('HGET', LN, 'top') or 0
 redis.call('DEL', C, U, D, LN, LOCK)
-redis.call('HSET', C, 'run', run, 'hold', now + ARGV[3], 'generation', ARGV[4], 'revision', ARGV[5], 'stock', ARGV[6], 'rate', ARGV[7],
+redis.call('HSET', C, 'run', run, 'hold', now + ARGV[3], 'hold_ms', ARGV[3], 'generation', ARGV[4], 'revision', ARGV[5], 'stock', ARGV[6], 'rate', ARGV[7],
   'opens', ARGV[8], 'closes', ARGV[9], 'paused', ARGV[10], 'max', ARGV[11], 'next', next, 'issued', redis.call('HLEN', S), 'seq', ARGV[4] * 4294967296,
   'tokens', 0, 'at', now_us)
 return 1

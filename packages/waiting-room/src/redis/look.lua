@@ -7,17 +7,23 @@ local won = redis.call('HMGET', S, unpack(users))
 local scores = redis.call('ZMSCORE', W, unpack(users))
 
 -- First the places, then the ranks: who comes back in this call counts for all who travel in it.
-local place = {}
+local place, is_back = {}, false
 for i, user in ipairs(users) do
   if not won[i] then
     local ticket, at = tonumber(ARGV[2 * i + 1]), place[user] or tonumber(scores[i])
     if ticket ~= at and generation_of(ticket) < room.generation and (not at or ticket < at) then
       -- A ticket of a time before the room was lost brings its place back; any other that is not the user's place was left.
       redis.call('ZADD', W, ticket, user)
-      at = ticket
+      at, is_back = ticket, true
     end
     place[user] = at
   end
+end
+
+-- The hold is for those who come back, so it begins with the first of them, however long nobody looked.
+if is_back and not room.back and room.hold_ms then
+  redis.call('HSET', C, 'back', 1, 'hold', now + room.hold_ms)
+  running = running and room.hold_ms == 0
 end
 
 local reply = { now, remaining, pace() }

@@ -11,7 +11,7 @@ local now = math.floor(now_us / 1000)
 local run = ARGV[1]
 if run == '' then run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 
-local fields = { 'run', 'generation', 'stock', 'next', 'rate', 'opens', 'closes', 'paused', 'max', 'hold', 'seq', 'issued', 'beat', 'measured', 'measured_at' }
+local fields = { 'run', 'generation', 'stock', 'next', 'rate', 'opens', 'closes', 'paused', 'max', 'hold', 'hold_ms', 'back', 'seq', 'issued', 'beat', 'measured', 'measured_at' }
 local values = redis.call('HMGET', C, unpack(fields))
 local room = {}
 for i, field in ipairs(fields) do room[field] = tonumber(values[i]) end
