@@ -101,6 +101,13 @@ describe.runIf(isLive())("real servers, a process for each role", () => {
     await withRedis((redis) => redis.flushall())
     await call(`${one.url}/campaigns/${id}`, "PATCH", { paused: false }, true)
     const late = await join(urls, id, 50, "late")
+    assert.isTrue(late.every(({ told: [first] }) => first!.state === "waiting"))
+    // A member of the crowd looks again when it was told to, and not before. Until then nobody passes, though only newcomers are there.
+    const isBack = Date.now() + Math.max(...members.map(({ told }) => told[0]!.pollAfterMs!))
+    while (Date.now() < isBack) {
+      const { issued, issuing, waiting } = await view(two.url, id)
+      assert.deepStrictEqual({ issued, issuing, waiting }, { issued: 0, issuing: 0, waiting: 50 })
+    }
     await waitForAll(urls, id, [...members, ...late], 90_000)
     assert.deepStrictEqual((await judge(one.url, id, 100, [...members, ...late])).broken, [])
     assert.isTrue(members.slice(0, 100).every(({ told }) => told.at(-1)!.state === "issued"))
