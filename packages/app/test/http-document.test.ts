@@ -106,6 +106,18 @@ describe("the document", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("asks an upload for no more than its headers may hold, and says what becomes of more", () =>
+    Effect.gen(function* () {
+      const { parameters, responses } = (yield* document).paths["/loads"].post
+      const lengths = parameters.map(({ schema: { maxLength = 10 } }: Parameter) => Number(maxLength))
+      assert.isBelow(
+        lengths.reduce((sum: number, length: number) => sum + length, 0),
+        10 * 1024
+      )
+      assert.include(responses[431].description, "headers_too_large")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("says that a campaign opens and closes at instants", () =>
     Effect.gen(function* () {
       const { Campaign, CampaignPatch, NewCampaign } = (yield* document).components.schemas

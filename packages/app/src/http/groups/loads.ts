@@ -41,14 +41,15 @@ const Table = Schema.String.check(
   examples: ["users"]
 })
 
-const shortText = Schema.String.check(Schema.isMaxLength(8192))
+/** All of them fit into what the headers of a request may hold together. */
+const textUpTo = (maxLength: number) => Schema.String.check(Schema.isMaxLength(maxLength))
 const truth = Schema.Literals(["true", "false"])
 
 const query = {
   table: Table,
   job: Schema.optionalKey(Job),
   columns: Schema.optionalKey(
-    shortText.annotate({
+    textUpTo(8192).annotate({
       description: "The table's columns that the values fill, by commas; by default as the source names them."
     })
   ),
@@ -60,7 +61,9 @@ const query = {
       description: "Between the values of a CSV: a character, or `tab` (`,`)."
     })
   ),
-  null: Schema.optionalKey(shortText.annotate({ description: "What stands for NULL in a CSV where it is not quoted (`\\N`)." })),
+  null: Schema.optionalKey(
+    textUpTo(1024).annotate({ description: "What stands for NULL in a CSV where it is not quoted (`\\N`)." })
+  ),
   maxRejects: Schema.optionalKey(wholeNumber(0, 1_000_000_000, "How many rows may be refused; with one more the job stops (0)."))
 }
 
@@ -118,6 +121,7 @@ export const LoadGroup = HttpApiGroup.make("loads")
         problem<LoadRefused>("load_conflict"),
         problem<LoadRefused>("body_too_large"),
         problem("unsupported_media_type"),
+        problem("headers_too_large"),
         problem<LoadRefused>("rows_refused"),
         problem<LoadRefused | Unavailable>("unavailable", "overloaded")
       ]
