@@ -14,13 +14,13 @@ import {
   type ReconcileReport,
   Unavailable
 } from "@sluice/domain"
-import { WaitingRoom, type Win } from "@sluice/waiting-room"
-import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
+import { WaitingRoom } from "@sluice/waiting-room"
+import { Clock, Context, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql"
 import { Campaigns, type Change, ticketsExpireAtMs } from "./Campaigns.ts"
 import { Drop } from "./Drop.ts"
-import { Issuances } from "./Issuances.ts"
 import { OnSale } from "./OnSale.ts"
+import * as Reconciliation from "./Reconciliation.ts"
 import { Recovery } from "./Recovery.ts"
 
 export class CampaignAdmin extends Context.Service<
@@ -66,11 +66,11 @@ const decide = Effect.fnUntraced(function* (campaign: Campaign, patch: CampaignP
 
 const make = Effect.gen(function* () {
   const campaigns = yield* Campaigns
-  const issuances = yield* Issuances
   const recovery = yield* Recovery
   const room = yield* WaitingRoom
   const onSale = yield* OnSale
   const drop = yield* Drop
+  const { reconcile } = yield* Reconciliation.make
 
   const notFound = (campaignId: CampaignId) => new CampaignNotFound({ campaignId })
   const unavailable = new Unavailable({ engine: "waiting-room", retryAfterSeconds: 1 })
@@ -118,38 +118,6 @@ const make = Effect.gen(function* () {
     yield* onSale.refresh
     yield* recovery.answered(campaignId, room.configure(changed.value))
     return yield* drop.campaign(campaignId)
-  })
-
-  const reconcile = Effect.fn("CampaignAdmin.reconcile")(function* (campaignId: CampaignId) {
-    const before = yield* recovery.answered(campaignId, room.counters(campaignId))
-    const unsettled = new Set(
-      (yield* recovery.answered(campaignId, room.unsettled(campaignId, 1_000_000))).map(({ serial }) => serial)
-    )
-    let issued = 0
-    let late = 0
-    // Settling what is settled changes nothing, so every issuance is told to the room; what was unsettled before is counted as drift.
-    yield* issuances.all(campaignId).pipe(
-      Stream.grouped(500),
-      Stream.runForEach((rows) => {
-        const wins = rows.map(({ seq, serial, userId }): Win => ({ seq, serial, userId }))
-        issued += wins.length
-        late += wins.filter(({ serial }) => unsettled.has(serial)).length
-        return recovery.answered(campaignId, room.settle(campaignId, { issued: wins }))
-      }),
-      Effect.catchTag("SqlError", () => Effect.fail(new Unavailable({ engine: "sql", retryAfterSeconds: 1 })))
-    )
-    const after = yield* recovery.answered(campaignId, room.counters(campaignId))
-    const driftFound = Math.max(late, Math.abs(issued - before.issued))
-    return {
-      campaignId,
-      stock: after.stock,
-      issued,
-      issuing: after.issuing,
-      remaining: after.remaining,
-      dead: after.dead,
-      driftFound,
-      driftMended: driftFound - Math.min(driftFound, Math.abs(issued - after.issued))
-    }
   })
 
   return CampaignAdmin.of({ create, change, reconcile })

@@ -38,6 +38,11 @@ export class Recovery extends Context.Service<
   {
     /** Makes the room answer again, or fails with `Unavailable` where that takes longer than a caller should wait. */
     readonly ensure: (campaignId: CampaignId) => Effect.Effect<void, CampaignNotFound | Unavailable>
+    /**
+     * Fences the campaign and builds its room anew although it answers, unless that was done since it was in `generation`. Places are
+     * kept, so nothing holds admission. Waits for as long as an operator would.
+     */
+    readonly renew: (campaignId: CampaignId, generation: number) => Effect.Effect<void, CampaignNotFound | Unavailable>
     /** Runs `ask`; where the room is not loaded, rebuilds it and asks once more. */
     readonly answered: <A>(
       campaignId: CampaignId,
@@ -99,33 +104,36 @@ const make = (options: Options) =>
         roomDown
       )
 
+    const isDone = (campaign: Campaign, beyond: number) =>
+      campaign.generation > beyond ? isWhole(campaign) : Effect.succeed(false)
+
     const find = (campaignId: CampaignId) =>
       Effect.flatMap(sqlDown(campaigns.find(campaignId)), (found) =>
         Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(new CampaignNotFound({ campaignId }))
       )
 
-    /** Takes the lease, or waits for whoever has it: false when the room is whole again. */
-    const leased = (campaignId: CampaignId, owner: string) =>
+    /** Takes the lease, or waits for whoever has it: false when the room is whole again, in a generation beyond this one. */
+    const leased = (campaignId: CampaignId, owner: string, beyond: number) =>
       Effect.gen(function* () {
         if (yield* roomDown(room.begin(campaignId, owner, leaseMs))) return true
-        if (yield* isWhole(yield* find(campaignId))) return false
+        if (yield* isDone(yield* find(campaignId), beyond)) return false
         return yield* new StillBusy()
       }).pipe(
         Effect.retry({ while: (error) => error._tag === "StillBusy", schedule: Schedule.spaced("25 millis") }),
         Effect.catchTag("StillBusy", () => Effect.fail(unavailable("waiting-room")()))
       )
 
-    const rebuild = Effect.fn("Recovery.rebuild")(function* (campaignId: CampaignId) {
-      yield* find(campaignId)
+    const rebuild = Effect.fn("Recovery.rebuild")(function* (campaignId: CampaignId, beyond: number) {
+      if (yield* isDone(yield* find(campaignId), beyond)) return
       const owner = randomUUID()
-      if (!(yield* leased(campaignId, owner))) return
+      if (!(yield* leased(campaignId, owner, beyond))) return
       const found = yield* find(campaignId)
-      if (yield* isWhole(found)) return
+      if (yield* isDone(found, beyond)) return
+      const isLost = !(yield* isWhole(found))
       const isFirst = found.generation === 0
       if (!isFirst) {
-        yield* Effect.logWarning("the waiting room has lost its state: rebuilding").pipe(
-          Effect.annotateLogs({ campaign: campaignId })
-        )
+        const why = isLost ? "has lost its state" : "is not what was issued"
+        yield* Effect.logWarning(`the waiting room ${why}: rebuilding`).pipe(Effect.annotateLogs({ campaign: campaignId }))
         const renewed = Effect.repeat(Effect.ignore(room.begin(campaignId, owner, leaseMs)), Schedule.spaced("3 seconds"))
         yield* Effect.raceFirst(drained, renewed)
       }
@@ -134,18 +142,18 @@ const make = (options: Options) =>
       yield* crashPoint("recovery.fenced")
       yield* load(fenced.value, owner).pipe(Effect.mapError(unavailable("waiting-room")))
       yield* crashPoint("recovery.loaded")
-      const holdMs = isFirst ? 0 : Duration.toMillis(Duration.fromInputUnsafe(options.hold))
+      const holdMs = isFirst || !isLost ? 0 : Duration.toMillis(Duration.fromInputUnsafe(options.hold))
       yield* roomDown(room.finish(fenced.value, owner, holdMs))
       if (!isFirst) yield* Metric.update(rebuilds, 1)
     })
 
     /** One rebuild at a time here, which goes on when its first caller gives up. */
-    const start = Effect.fnUntraced(function* (campaignId: CampaignId) {
+    const start = Effect.fnUntraced(function* (campaignId: CampaignId, beyond = -1) {
       const going = running.get(campaignId)
       if (going !== undefined) return going
       const done = Deferred.makeUnsafe<void, CampaignNotFound | Unavailable>()
       running.set(campaignId, done)
-      yield* rebuild(campaignId).pipe(
+      yield* rebuild(campaignId, beyond).pipe(
         Effect.onExit((exit) =>
           Effect.andThen(
             Effect.sync(() => running.delete(campaignId)),
@@ -162,6 +170,14 @@ const make = (options: Options) =>
         Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.fail(unavailable("waiting-room")()) })
       )
 
+    const renew = (campaignId: CampaignId, generation: number) =>
+      Effect.gen(function* () {
+        // One that was under way here may have been meant for less.
+        const going = running.get(campaignId)
+        if (going !== undefined) yield* Effect.ignore(Deferred.await(going))
+        yield* Deferred.await(yield* start(campaignId, generation))
+      }).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.fail(unavailable("waiting-room")()) }))
+
     const answered = <A>(campaignId: CampaignId, ask: Effect.Effect<A, NotLoaded | WaitingRoomError>) =>
       ask.pipe(
         Effect.catchTag("NotLoaded", () => Effect.andThen(ensure(campaignId), ask)),
@@ -171,7 +187,7 @@ const make = (options: Options) =>
         })
       )
 
-    return Recovery.of({ ensure, answered })
+    return Recovery.of({ ensure, renew, answered })
   })
 
 const slices = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A>> =>

@@ -10,6 +10,7 @@ import { deadLetterTopic, EventLog } from "@sluice/engines"
 import { Effect, Layer, Schema } from "effect"
 import { dropFencesSuite } from "./dropFences.ts"
 import { balanced, type Engines, eventually, joinAll, type Lose, open, roles, servicesOf, users, winOf } from "./dropKit.ts"
+import { reconciliationSuite } from "./reconciliation.ts"
 
 export const dropSuite = (name: string, engines: Layer.Layer<Engines, unknown>, lose: Lose) => {
   const all = roles.pipe(Layer.provideMerge(servicesOf("2 seconds")), Layer.provideMerge(engines), Layer.orDie)
@@ -222,4 +223,5 @@ export const dropSuite = (name: string, engines: Layer.Layer<Engines, unknown>, 
   })
 
   dropFencesSuite(name, engines, lose)
+  reconciliationSuite(name, engines)
 }
