@@ -4,6 +4,7 @@
  * Plain functions, since most of it happens in callbacks of the drivers.
  */
 import { Context, Effect, Metric } from "effect"
+import type { SqlError } from "effect/sql"
 
 export type Engine = "mariadb" | "redis" | "kafka" | "mongodb" | "sqlite"
 
@@ -42,6 +43,23 @@ const retried = memo((engine: Engine, kind: Kind) => Metric.withAttributes(retri
 
 export const countFailure = (engine: Engine, reason: Reason): void => failed(engine, reason).updateUnsafe(1, context)
 export const countRetry = (engine: Engine, kind: Kind): void => retried(engine, kind).updateUnsafe(1, context)
+
+const sqlReasons: { readonly [tag in SqlError.SqlErrorReason["_tag"]]?: Reason } = {
+  ConnectionError: "connection",
+  StatementTimeoutError: "timeout",
+  LockTimeoutError: "timeout",
+  DeadlockError: "refused",
+  SerializationError: "refused",
+  AuthenticationError: "refused",
+  AuthorizationError: "refused",
+  UnknownError: "refused"
+}
+
+/** A broken constraint or a wrong statement is the caller's, and not counted. */
+export const countSqlFailure = (engine: Engine, { _tag }: SqlError.SqlErrorReason): void => {
+  const reason = sqlReasons[_tag]
+  if (reason !== undefined) countFailure(engine, reason)
+}
 
 /** Lets an engine's counts be seen before there are any. */
 export const show = (engine: Engine): Effect.Effect<void> =>

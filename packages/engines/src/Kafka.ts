@@ -8,6 +8,7 @@
 import type { ConnectionOptions } from "node:tls"
 import { Context, Duration, Effect, Layer, Redacted, Schedule, Schema, type Scope } from "effect"
 import { type Admin, type Assigner, Kafka as Client, type Cluster, logLevel, type SASLOptions } from "kafkajs"
+import * as EngineMetrics from "./EngineMetrics.ts"
 
 export interface KafkaConfig {
   readonly brokers: ReadonlyArray<string>
@@ -29,6 +30,11 @@ export class KafkaError extends Schema.TaggedError<KafkaError>()("KafkaError", {
   cause: Schema.Defect()
 }) {
   static readonly from = (cause: unknown) => new KafkaError({ final: isFinal(cause), cause })
+  /** As `from`, of a call that failed. */
+  static readonly ofCall = (cause: unknown) => {
+    countFailure(cause)
+    return KafkaError.from(cause)
+  }
 }
 
 export class Kafka extends Context.Service<
@@ -68,6 +74,13 @@ export const isFinal = (error: unknown) =>
   chain(error).some(({ name, type }) => finalNames.has(name ?? "") || finalTypes.test(type ?? ""))
 export const isType = (error: unknown, type: string) => chain(error).some((failure) => failure.type === type)
 
+export const countFailure = (error: unknown): void => {
+  const failures = chain(error)
+  const isLate = failures.some(({ name }) => name === "KafkaJSRequestTimeoutError")
+  const isAnswered = failures.some(({ type }) => /^[A-Z][A-Z_]+$/.test(type ?? ""))
+  EngineMetrics.countFailure("kafka", isLate ? "timeout" : isAnswered ? "refused" : "connection")
+}
+
 /** One connection for many callers. */
 export interface Shared<A> {
   readonly use: <B>(f: (connection: A) => Promise<B>) => Promise<B>
@@ -87,7 +100,10 @@ export const shared = <A>(open: () => Promise<A>, close: (connection: A) => Prom
       try {
         return await f(await connection)
       } catch (error) {
-        if (!isFinal(error)) void giveUp(connection)
+        if (!isFinal(error)) {
+          if (current === connection) EngineMetrics.countRetry("kafka", "connect")
+          void giveUp(connection)
+        }
         throw error
       }
     },
@@ -147,6 +163,7 @@ const clusterOf = (client: Client): Cluster => {
 const make = (options: KafkaConfig): Effect.Effect<Kafka["Service"], never, Scope.Scope> =>
   Effect.gen(function* () {
     hideNegativeTimeoutWarning()
+    yield* EngineMetrics.show("kafka")
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const requestTimeout = Duration.fromInputUnsafe(options.requestTimeout ?? "5 seconds")
     const client = () =>
@@ -187,7 +204,7 @@ const make = (options: KafkaConfig): Effect.Effect<Kafka["Service"], never, Scop
     const attempt =
       <A>(connection: Shared<A>) =>
       <B>(ask: (connection: A) => Promise<B>): Effect.Effect<B, KafkaError> =>
-        Effect.tryPromise({ try: () => connection.use(ask), catch: KafkaError.from })
+        Effect.tryPromise({ try: () => connection.use(ask), catch: KafkaError.ofCall })
 
     const untilAnswered = <A>(asked: Effect.Effect<A, KafkaError>): Effect.Effect<A, KafkaError> =>
       Effect.suspend(() => {
@@ -196,11 +213,17 @@ const make = (options: KafkaConfig): Effect.Effect<Kafka["Service"], never, Scop
           Effect.tapError((error) => Effect.sync(() => (last = error.cause))),
           Effect.retry({
             while: (error) => !error.final,
-            schedule: Schedule.jittered(Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]))
+            schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(
+              Schedule.jittered,
+              Schedule.tap(() => Effect.sync(() => EngineMetrics.countRetry("kafka", "call")))
+            )
           }),
           Effect.timeoutOrElse({
             duration: requestTimeout,
-            orElse: () => Effect.fail(new KafkaError({ final: false, cause: last }))
+            orElse: () => {
+              EngineMetrics.countFailure("kafka", "timeout")
+              return Effect.fail(new KafkaError({ final: false, cause: last }))
+            }
           })
         )
       })
@@ -216,7 +239,10 @@ const make = (options: KafkaConfig): Effect.Effect<Kafka["Service"], never, Scop
         Effect.asVoid,
         Effect.timeoutOrElse({
           duration: "2 seconds",
-          orElse: () => Effect.fail(KafkaError.from(new Error("Kafka did not answer within 2 s")))
+          orElse: () => {
+            EngineMetrics.countFailure("kafka", "timeout")
+            return Effect.fail(KafkaError.from(new Error("Kafka did not answer within 2 s")))
+          }
         })
       )
     }

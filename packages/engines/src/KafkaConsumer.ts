@@ -10,8 +10,9 @@
  */
 import { Duration, Effect, Queue, Random, Stream } from "effect"
 import type { Kafka as Client, EachBatchPayload, KafkaMessage } from "kafkajs"
+import * as EngineMetrics from "./EngineMetrics.ts"
 import { type Batch, EventLogError, type LoggedEvent } from "./EventLog.ts"
-import { atMost, isType, KafkaError } from "./Kafka.ts"
+import { atMost, countFailure, isType, KafkaError } from "./Kafka.ts"
 import * as Commits from "./KafkaCommits.ts"
 
 export interface Options {
@@ -222,6 +223,8 @@ export const batches = (client: () => Client, options: Options): Stream.Stream<B
         const error = yield* Effect.flip(member)
         if (error.final) return yield* Queue.fail(queue, new EventLogError({ cause: error.cause }))
         failures++
+        countFailure(error.cause)
+        EngineMetrics.countRetry("kafka", "connect")
         const log = failures === 1 ? Effect.logWarning : Effect.logDebug
         yield* log("a consumer lost Kafka and joins again").pipe(
           Effect.annotateLogs({ topic, group, reason: String(error.cause) })

@@ -8,8 +8,9 @@
  */
 import { Duration, Effect, Exit } from "effect"
 import { type Message, Partitioners } from "kafkajs"
+import * as EngineMetrics from "./EngineMetrics.ts"
 import { EventLogError, type NewEvent } from "./EventLog.ts"
-import { atMost, isFinal, isType, Kafka, shared } from "./Kafka.ts"
+import { atMost, countFailure, isFinal, isType, Kafka, shared } from "./Kafka.ts"
 
 /** Below the broker's usual limit of 1 MiB a partition and request; a larger event travels alone. */
 const maxRequestBytes = 900_000
@@ -92,6 +93,7 @@ const makeLane = (send: Send) => {
         for (const { job } of wanted) if (--job.parts === 0) settle(job, Exit.void)
         return
       } catch (cause) {
+        countFailure(cause)
         if (isFinal(cause)) {
           // One of them may be to blame, or only their size together.
           if (wanted.length === 1) return settle(wanted[0]!.job, Exit.fail(new EventLogError({ cause })))
@@ -100,6 +102,7 @@ const makeLane = (send: Send) => {
         }
         for (const { job } of wanted) job.lastFailure = cause
         await pause(failures)
+        EngineMetrics.countRetry("kafka", "call")
       }
     }
   }

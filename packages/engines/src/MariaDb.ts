@@ -10,6 +10,7 @@ import { Duration, Effect, Layer, type Redacted, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, SqlStream, Statement } from "effect/sql"
 import * as Driver from "mysql2"
+import * as EngineMetrics from "./EngineMetrics.ts"
 import { connectionOptions, session } from "./MariaDbSession.ts"
 
 export { connectionOptions, session } from "./MariaDbSession.ts"
@@ -66,7 +67,11 @@ const reasonOf = (cause: unknown, operation: string): SqlError.SqlErrorReason =>
     : new SqlError.UnknownError(props)
 }
 
-const sqlError = (cause: unknown, operation: string) => new SqlError.SqlError({ reason: reasonOf(cause, operation) })
+const sqlError = (cause: unknown, operation: string) => {
+  const reason = reasonOf(cause, operation)
+  EngineMetrics.countSqlFailure("mariadb", reason)
+  return new SqlError.SqlError({ reason })
+}
 
 type Rows = (<A extends object>(row: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
 
@@ -176,6 +181,7 @@ const make = (options: Options): Effect.Effect<SqlClient.SqlClient, SqlError.Sql
     const timeout = Duration.toMillis(Duration.fromInputUnsafe(statementTimeout))
     const openTimeout = Duration.toMillis(Duration.fromInputUnsafe(connectTimeout))
     const target = connectionOptions(url)
+    yield* EngineMetrics.show("mariadb")
     const pool = yield* Effect.acquireRelease(
       Effect.sync(() =>
         Driver.createPool({

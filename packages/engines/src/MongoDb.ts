@@ -7,7 +7,8 @@
  * successfully is on a majority of the nodes.
  */
 import { Context, Duration, Effect, Exit, Layer, Redacted, Schema, type Scope } from "effect"
-import { type Db, MongoClient } from "mongodb"
+import { type Db, MongoClient, MongoServerError } from "mongodb"
+import * as EngineMetrics from "./EngineMetrics.ts"
 
 export interface MongoDbConfig {
   /** `mongodb://user:password@host:port/database?replicaSet=name` */
@@ -32,6 +33,16 @@ export class MongoDb extends Context.Service<
   }
 >()("sluice/MongoDb") {
   static readonly layer = (options: MongoDbConfig): Layer.Layer<MongoDb, MongoDbError> => Layer.effect(MongoDb, make(options))
+}
+
+class LateError extends Error {}
+
+/** A duplicate key is an answer. */
+const countFailure = (cause: unknown) => {
+  const { code, name } = cause as { readonly code?: unknown; readonly name?: string }
+  if (code === 11000) return
+  const isLate = cause instanceof LateError || /Timeout/.test(name ?? "")
+  EngineMetrics.countFailure("mongodb", cause instanceof MongoServerError ? "refused" : isLate ? "timeout" : "connection")
 }
 
 const make = (options: MongoDbConfig): Effect.Effect<MongoDb["Service"], MongoDbError, Scope.Scope> =>
@@ -59,6 +70,8 @@ const make = (options: MongoDbConfig): Effect.Effect<MongoDb["Service"], MongoDb
     )
     const db = client.db()
     const callTimeoutMs = Duration.toMillis(callTimeout)
+    yield* EngineMetrics.show("mongodb")
+    client.on("connectionPoolCleared", () => EngineMetrics.countRetry("mongodb", "connect"))
     const runUnsafe: MongoDb["Service"]["runUnsafe"] = (f, done) => {
       let isOver = false
       const stop = () => {
@@ -70,8 +83,12 @@ const make = (options: MongoDbConfig): Effect.Effect<MongoDb["Service"], MongoDb
         stop()
         done(exit)
       }
-      const fail = (cause: unknown) => give(Exit.fail(new MongoDbError({ cause })))
-      const timer = setTimeout(() => fail(new Error(`no answer within ${Duration.format(callTimeout)}`)), callTimeoutMs)
+      const fail = (cause: unknown) => {
+        if (isOver) return
+        countFailure(cause)
+        give(Exit.fail(new MongoDbError({ cause })))
+      }
+      const timer = setTimeout(() => fail(new LateError(`no answer within ${Duration.format(callTimeout)}`)), callTimeoutMs)
       try {
         f(db).then((answer) => give(Exit.succeed(answer)), fail)
       } catch (cause) {

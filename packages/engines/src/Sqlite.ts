@@ -9,6 +9,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { Effect, Layer, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import * as EngineMetrics from "./EngineMetrics.ts"
 
 export interface Options {
   /** A path, or `:memory:`. */
@@ -16,16 +17,22 @@ export interface Options {
 }
 
 const keptStatements = 500
+/** SQLITE_ERROR */
+const wrongStatement = 1
 
 const sqlError = (cause: unknown, operation: string) => {
   const { errcode, message } = cause as { readonly errcode?: number; readonly message?: string }
-  return new SqlError.SqlError({
-    reason: SqlError.classifySqliteError({ cause, message, errno: errcode }, { message: message ?? String(cause), operation })
-  })
+  const reason = SqlError.classifySqliteError(
+    { cause, message, errno: errcode },
+    { message: message ?? String(cause), operation }
+  )
+  if (errcode !== wrongStatement) EngineMetrics.countSqlFailure("sqlite", reason)
+  return new SqlError.SqlError({ reason })
 }
 
 const make = (options: Options) =>
   Effect.gen(function* () {
+    yield* EngineMetrics.show("sqlite")
     const db = yield* Effect.acquireRelease(
       Effect.try({
         try: () => new DatabaseSync(options.filename, { timeout: 5000 }),

@@ -3,6 +3,7 @@
  */
 import { Effect, Schedule } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import * as EngineMetrics from "./EngineMetrics.ts"
 
 const conflicts = new Set(["DeadlockError", "LockTimeoutError"])
 
@@ -11,6 +12,9 @@ const isConflict = (error: unknown): boolean => {
   return reason !== undefined && conflicts.has(reason._tag)
 }
 
+const engineOf = (sql: SqlClient.SqlClient) =>
+  sql.onDialectOrElse({ mysql: () => "mariadb" as const, orElse: () => "sqlite" as const })
+
 /** Runs `effect` in a transaction of `sql`; what it did outside of the database must bear repetition. */
 export const transact =
   (sql: SqlClient.SqlClient) =>
@@ -18,6 +22,10 @@ export const transact =
     sql.withTransaction(effect).pipe(
       Effect.retry({
         while: isConflict,
-        schedule: Schedule.exponential("10 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
+        schedule: Schedule.exponential("10 millis").pipe(
+          Schedule.jittered,
+          Schedule.upTo({ times: 6 }),
+          Schedule.tap(() => Effect.sync(() => EngineMetrics.countRetry(engineOf(sql), "call")))
+        )
       })
     )

@@ -29,7 +29,7 @@ const health = (orderView: Settings["orderView"]) =>
     ["kafka", "mongodb"]
   )
 
-const patiently = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])
+const patiently = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)
 
 /** A log that is away keeps nobody from starting: what can't be published waits in the database or the room. */
 const topics = Layer.effectDiscard(
