@@ -15,6 +15,8 @@ const makeMember = () => {
   const events = { CRASH: "crash", FETCH_START: "fetch", GROUP_JOIN: "join", HEARTBEAT: "heartbeat" }
   const member = {
     calls,
+    /** As kafkajs is told to run, but for the handler. */
+    how: {} as { readonly autoCommit?: boolean; readonly eachBatchAutoResolve?: boolean },
     beats: 0,
     heartbeat: async (): Promise<void> => {},
     commit: async (): Promise<void> => {},
@@ -47,8 +49,9 @@ const makeMember = () => {
       on: (name: string, listener: (event: { readonly payload: unknown }) => void) => listeners.set(name, listener),
       connect: async () => {},
       subscribe: async () => {},
-      run: async ({ eachBatch }: { readonly eachBatch: typeof run }) => {
+      run: async ({ eachBatch, ...how }: { readonly eachBatch: typeof run; readonly autoCommit: boolean }) => {
         run = eachBatch
+        Object.assign(member.how, how)
         member.emit("GROUP_JOIN", { memberId: "member" })
         member.joined()
       },
@@ -98,6 +101,16 @@ const until = (holds: () => boolean) =>
   Effect.repeat(Effect.sync(holds), { until: (yes) => yes, schedule: Schedule.spaced("5 millis") })
 
 describe("KafkaConsumer", () => {
+  it.live("has what nobody committed delivered again: kafkajs commits and resolves nothing by itself", () =>
+    Effect.gen(function* () {
+      const { handed, member } = yield* setup
+      assert.deepInclude(member.how, { autoCommit: false, eachBatchAutoResolve: false })
+      member.fetched([5, 6]).catch(() => {})
+      yield* Queue.take(handed)
+      assert.deepStrictEqual(member.calls, [])
+    })
+  )
+
   it.live("splits what was fetched, and goes on after each commit", () =>
     Effect.gen(function* () {
       const { handed, member } = yield* setup

@@ -2,12 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Kafka, type NewEvent } from "@sluice/engines"
 import { numbered } from "@sluice/testkit/suites/eventLog"
 import { Duration, Effect, Fiber, Queue } from "effect"
-import type { Kafka as Client, Message } from "kafkajs"
+import type { Kafka as Client, ProducerRecord } from "kafkajs"
 import * as Publisher from "../src/KafkaPublisher.ts"
 
 interface Request {
   readonly topic: string
   readonly values: ReadonlyArray<string>
+  readonly acks: number | undefined
   readonly succeed: () => void
   readonly fail: (cause: unknown) => void
 }
@@ -16,10 +17,10 @@ interface Request {
 const setup = (options?: { readonly publishTimeout?: Duration.Input; readonly ensured?: (topic: string) => void }) =>
   Effect.gen(function* () {
     const requests = yield* Queue.unbounded<Request>()
-    const send = ({ messages, topic }: { readonly topic: string; readonly messages: ReadonlyArray<Message> }) =>
+    const send = ({ acks, messages, topic }: ProducerRecord) =>
       new Promise((resolve, reject) => {
         const values = messages.map((message) => String(message.value))
-        Queue.offerUnsafe(requests, { topic, values, succeed: () => resolve([]), fail: reject })
+        Queue.offerUnsafe(requests, { topic, values, acks, succeed: () => resolve([]), fail: reject })
       })
     const client = { producer: () => ({ connect: async () => {}, disconnect: async () => {}, send }) } as unknown as Client
     const unused = () => Effect.die("not used by the publisher")
@@ -82,6 +83,22 @@ describe("KafkaPublisher", () => {
       assert.deepStrictEqual(two.values, names(2, 1))
       two.succeed()
       yield* Fiber.join(second)
+    })
+  )
+
+  it.live("is sent again for as long as somebody waits, and done when all in-sync replicas have it", () =>
+    Effect.gen(function* () {
+      const { publish, requests } = yield* setup()
+      const done = yield* Effect.forkChild(publish("t", numbered("k", 1)))
+      for (let i = 0; i < 5; i++) {
+        const request = yield* Queue.take(requests)
+        assert.deepStrictEqual([request.values, request.acks], [names(0, 1), -1])
+        request.fail(brokerSays("NOT_ENOUGH_REPLICAS", true))
+      }
+      const last = yield* Queue.take(requests)
+      assert.strictEqual(last.acks, -1)
+      last.succeed()
+      yield* Fiber.join(done)
     })
   )
 
