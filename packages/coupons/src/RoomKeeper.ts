@@ -1,21 +1,27 @@
 /**
  * Keeps the waiting rooms in step with the authorities: a changed definition reaches its room, and a win that nobody has settled in time is
- * looked up, and settled or published again. What a process left undone when it died ends here.
+ * looked up, and settled or published again. What a process left undone when it died ends here. A room without such wins is asked only as
+ * often as one can come to be.
  */
 import type { Campaign, CampaignId } from "@sluice/domain"
-import { Admission, NotLoaded, WaitingRoom } from "@sluice/waiting-room"
+import { Admission, NotLoaded, publishLeaseMs, WaitingRoom } from "@sluice/waiting-room"
 import { Effect, Schedule, Stream } from "effect"
 import { Issuances } from "./Issuances.ts"
 import { OnSale } from "./OnSale.ts"
 import { Recovery } from "./Recovery.ts"
 
 const sweepAtOnce = 500
+const everyMs = 500
+/** Rounds in which no win of a room that has none can become overdue. */
+const restingRounds = publishLeaseMs / everyMs
 export const run = Effect.gen(function* () {
   const room = yield* WaitingRoom
   const issuances = yield* Issuances
   const recovery = yield* Recovery
   const onSale = yield* OnSale
   const configured = new Map<CampaignId, string>()
+  const resting = new Map<CampaignId, number>()
+  let round = 0
 
   const configure = Effect.fnUntraced(function* (campaign: Campaign) {
     const version = `${campaign.generation}.${campaign.revision}`
@@ -28,6 +34,7 @@ export const run = Effect.gen(function* () {
     const overdue = yield* room.overdue(id, sweepAtOnce)
     // Somebody fenced it and did not finish: nothing that it gives would be issued.
     if (overdue.generation < generation) return yield* new NotLoaded({ campaignId: id })
+    if (overdue.unsettled === 0) resting.set(id, round + restingRounds)
     if (overdue.wins.length === 0) return
     const written = new Map(
       (yield* issuances.bySerial(
@@ -45,7 +52,7 @@ export const run = Effect.gen(function* () {
   })
 
   const keep = (campaign: Campaign) =>
-    Effect.andThen(configure(campaign), sweep(campaign)).pipe(
+    Effect.andThen(configure(campaign), (resting.get(campaign.id) ?? 0) > round ? Effect.void : sweep(campaign)).pipe(
       Effect.catchTag("NotLoaded", () => recovery.ensure(campaign.id)),
       Effect.catch((error) =>
         Effect.logDebug("a room could not be kept in step; it will be tried again").pipe(
@@ -54,8 +61,11 @@ export const run = Effect.gen(function* () {
       )
     )
 
-  yield* Stream.fromSchedule(Schedule.spaced("500 millis")).pipe(
+  yield* Stream.fromSchedule(Schedule.spaced(everyMs)).pipe(
     Stream.mapEffect(() => onSale.campaigns),
-    Stream.runForEach((campaigns) => Effect.forEach(campaigns, keep, { concurrency: 8, discard: true }))
+    Stream.runForEach((campaigns) => {
+      round++
+      return Effect.forEach(campaigns, keep, { concurrency: 8, discard: true })
+    })
   )
 })

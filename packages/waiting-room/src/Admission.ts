@@ -12,8 +12,9 @@ import { type NotLoaded, WaitingRoom, type WaitingRoomError, type Win } from "./
 
 /** Below the tenth of a second's worth that the room lets pass at once, so that no admission is lost to a late tick. */
 const tick = "50 millis"
-/** How often a room that can't admit anybody is asked again, in ticks. */
+/** How often a room that can't admit anybody is asked again, in ticks; and one that can't before its definition changes. */
 const restingTicks = 5
+const quietTicks = 40
 const admittedAtOnce = 1000
 
 const admitted = Metric.counter("sluice_admissions_total", {
@@ -71,11 +72,26 @@ export interface Options<R> {
   readonly rebuild: (campaignId: CampaignId) => Effect.Effect<void, never, R>
 }
 
+/** Whether nobody can be admitted before the definition changes; time alone opens a campaign, so one that is scheduled is not quiet. */
+const isQuiet = (
+  { closesAtMs, paused }: Campaign,
+  { nowMs, remaining }: { readonly nowMs: number; readonly remaining: number }
+) => paused || remaining === 0 || (closesAtMs !== null && nowMs >= closesAtMs)
+
 /** Runs for ever. Wins on their way to the log when it is interrupted stay with their room. */
 export const run = <R>(options: Options<R>) =>
   Effect.gen(function* () {
     const room = yield* WaitingRoom
-    const resting = new Map<CampaignId, number>()
+    const resting = new Map<CampaignId, { readonly until: number; readonly definition: string }>()
+    let now = 0
+
+    const definitionOf = ({ generation, revision }: Campaign) => `${generation}.${revision}`
+    const isDue = (campaign: Campaign) => {
+      const rest = resting.get(campaign.id)
+      return rest === undefined || rest.until <= now || rest.definition !== definitionOf(campaign)
+    }
+    const rest = (campaign: Campaign, ticks: number) =>
+      resting.set(campaign.id, { until: now + ticks, definition: definitionOf(campaign) })
 
     const publish = (id: CampaignId, from: { readonly generation: number; readonly nowMs: number }, wins: ReadonlyArray<Win>) =>
       publishWins(id, from, wins).pipe(
@@ -86,28 +102,27 @@ export const run = <R>(options: Options<R>) =>
         )
       )
 
-    const admit = Effect.fnUntraced(function* (id: CampaignId) {
-      const rest = resting.get(id) ?? 0
-      if (rest > 0) {
-        resting.set(id, rest - 1)
-        return
-      }
+    const admit = Effect.fnUntraced(function* (campaign: Campaign) {
+      const { id } = campaign
       const admission = yield* room.admit(id, admittedAtOnce)
-      if (!admission.active) resting.set(id, restingTicks - 1)
+      if (!admission.active) rest(campaign, isQuiet(campaign, admission) ? quietTicks : restingTicks)
       if (admission.wins.length === 0) return
       yield* crashPoint("admission.admitted")
       yield* Metric.update(Metric.withAttributes(admitted, { campaign: id }), admission.wins.length)
       yield* Effect.forkScoped(publish(id, admission, admission.wins))
     })
 
-    const guarded = (id: CampaignId) =>
-      admit(id).pipe(
-        Effect.catchTag("NotLoaded", () => options.rebuild(id)),
-        Effect.catchTag("WaitingRoomError", () => Effect.sync(() => resting.set(id, restingTicks)))
+    const guarded = (campaign: Campaign) =>
+      admit(campaign).pipe(
+        Effect.catchTag("NotLoaded", () => options.rebuild(campaign.id)),
+        Effect.catchTag("WaitingRoomError", () => Effect.sync(() => rest(campaign, restingTicks)))
       )
 
     yield* Stream.fromSchedule(Schedule.spaced(tick)).pipe(
       Stream.mapEffect(() => options.campaigns),
-      Stream.runForEach((campaigns) => Effect.forEach(campaigns, ({ id }) => guarded(id), { concurrency: 16, discard: true }))
+      Stream.runForEach((campaigns) => {
+        now++
+        return Effect.forEach(campaigns.filter(isDue), guarded, { concurrency: 16, discard: true })
+      })
     )
   }).pipe(Effect.scoped)
