@@ -22,7 +22,16 @@ const serial = (name: keyof typeof kinds, timeout: number, groupOrder = 0) => ({
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["packages/*/test/**/*.test.ts"], exclude: Object.values(kinds), testTimeout: 20_000 } },
+      // Many wait for a clock or a socket more than they work.
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/test/**/*.test.ts"],
+          exclude: Object.values(kinds),
+          testTimeout: 20_000,
+          maxWorkers: 4
+        }
+      },
       serial("process", 180_000),
       serial("browser", 180_000),
       serial("e2e", 180_000, 1),

@@ -14,7 +14,7 @@ interface Documented {
   readonly maxLength?: number
 }
 
-/** The pattern is the whole rule. `expected` goes on from "Expected". */
+/** The pattern is the whole rule. `expected` is said after the word Expected. */
 export const matches = (pattern: RegExp, expected: string, bounds: Omit<Documented, "pattern"> = {}) =>
   Schema.isPattern(pattern, { expected, toJsonSchema: () => ({ pattern: pattern.source, ...bounds }) })
 
