@@ -12,7 +12,8 @@ import {
   ChangeRefused,
   type NewCampaign,
   type ReconcileReport,
-  Unavailable
+  Unavailable,
+  viewOf
 } from "@sluice/domain"
 import { WaitingRoom } from "@sluice/waiting-room"
 import { Clock, Context, Effect, Layer, Option } from "effect"
@@ -26,8 +27,9 @@ import { Recovery } from "./Recovery.ts"
 export class CampaignAdmin extends Context.Service<
   CampaignAdmin,
   {
+    /** Answers as soon as the SQL store has it: nothing of it can have been sold where the room does not answer yet. */
     readonly create: (campaign: NewCampaign) => Effect.Effect<CampaignView, CampaignExists | ChangeRefused | Unavailable>
-    /** `seen` is told what stood before, as it was when it was changed. */
+    /** `seen` is told what stood before, as it was when it was changed. Once it is changed, repeating an `Unavailable` change is harmless. */
     readonly change: (
       campaignId: CampaignId,
       patch: CampaignPatch,
@@ -73,7 +75,6 @@ const make = Effect.gen(function* () {
   const { reconcile } = yield* Reconciliation.make
 
   const notFound = (campaignId: CampaignId) => new CampaignNotFound({ campaignId })
-  const unavailable = new Unavailable({ engine: "waiting-room", retryAfterSeconds: 1 })
 
   const create = Effect.fn("CampaignAdmin.create")(function* (input: NewCampaign) {
     const createdAtMs = yield* Clock.currentTimeMillis
@@ -82,25 +83,24 @@ const make = Effect.gen(function* () {
     if (closesAtMs !== null && closesAtMs <= Math.max(opensAtMs ?? 0, createdAtMs)) {
       return yield* new ChangeRefused({ detail: "closesAt must be after opensAt, and in the future" })
     }
-    const inserted = yield* sqlDown(
-      campaigns.insert({
-        id: input.id,
-        name: input.name,
-        stock: input.stock,
-        ratePerSecond: input.ratePerSecond,
-        opensAtMs,
-        closesAtMs,
-        paused: input.paused ?? false,
-        maxWaiting: input.maxWaiting ?? null,
-        createdAtMs,
-        ticketsExpireAtMs: ticketsExpireAtMs(closesAtMs, Math.max(createdAtMs, opensAtMs ?? 0)),
-        revision: 1,
-        generation: 0
-      })
-    )
-    if (!inserted) return yield* new CampaignExists({ campaignId: input.id })
+    const campaign: Campaign = {
+      id: input.id,
+      name: input.name,
+      stock: input.stock,
+      ratePerSecond: input.ratePerSecond,
+      opensAtMs,
+      closesAtMs,
+      paused: input.paused ?? false,
+      maxWaiting: input.maxWaiting ?? null,
+      createdAtMs,
+      ticketsExpireAtMs: ticketsExpireAtMs(closesAtMs, Math.max(createdAtMs, opensAtMs ?? 0)),
+      revision: 1,
+      generation: 0
+    }
+    if (!(yield* sqlDown(campaigns.insert(campaign)))) return yield* new CampaignExists({ campaignId: input.id })
     yield* onSale.refresh
-    return yield* drop.campaign(input.id).pipe(Effect.catchTag("CampaignNotFound", () => Effect.fail(unavailable)))
+    const untouched = { stock: input.stock, remaining: input.stock, waiting: 0, issuing: 0, issued: 0, dead: 0 }
+    return yield* Effect.orElseSucceed(drop.campaign(input.id), () => viewOf(campaign, untouched, createdAtMs))
   })
 
   const change = Effect.fn("CampaignAdmin.change")(function* (
