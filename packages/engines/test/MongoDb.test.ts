@@ -50,18 +50,24 @@ describe("MongoDb", () => {
       assert.strictEqual((yield* Effect.flip(thrown))._tag, "MongoDbError")
       const { promise, resolve } = Promise.withResolvers<number>()
       const heard: Array<string> = []
-      runUnsafe(
-        () => promise,
-        (exit) => heard.push(exit._tag)
-      )
+      const answered = Effect.callback<void>((resume) => {
+        runUnsafe(
+          () => promise,
+          (exit) => {
+            heard.push(exit._tag)
+            resume(Effect.void)
+          }
+        )
+      })
       const stop = runUnsafe(
         () => promise,
         () => heard.push("given up")
       )
       stop()
-      yield* Effect.sleep("250 millis")
+      yield* answered
       resolve(1)
-      yield* Effect.sleep("10 millis")
+      // Whoever waited for it before hears it before.
+      yield* Effect.promise(() => promise)
       assert.deepStrictEqual(heard, ["Failure"])
     }).pipe(Effect.provide(mongoDb("mongodb://127.0.0.1:1/sluice", "200 millis")))
   )

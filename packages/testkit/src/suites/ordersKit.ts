@@ -61,17 +61,20 @@ export const orderOf = (event: OrderEvent) => (event as OrderChanged).order
 export interface Recorder {
   readonly published: Array<NewEvent>
   isAway: boolean
+  /** How often it was asked while it was away. */
+  missed: number
   /** Before a publish is done. */
   delay: Effect.Effect<void>
 }
 
-export const recorder = (): Recorder => ({ published: [], isAway: false, delay: Effect.void })
+export const recorder = (): Recorder => ({ published: [], isAway: false, missed: 0, delay: Effect.void })
 
 /** Records what is published, when its delay is over. */
 export const recordingLog = (record: Recorder) =>
   Layer.mock(EventLog, {
     publish: (topic, events) =>
       Effect.gen(function* () {
+        if (record.isAway) record.missed++
         if (record.isAway) return yield* new EventLogError({ cause: new Error("away") })
         yield* record.delay
         if (topic === ordersTopic) record.published.push(...events)

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { NewEvent } from "@sluice/engines"
 import { Leases, Orders, Outbox, Relay, shards } from "@sluice/orders"
-import { Effect, Fiber, Layer, Random } from "effect"
+import { Deferred, Effect, Fiber, Layer, Random } from "effect"
 import { SqlClient } from "effect/sql"
 import { eventually, newId, type Recorder, recorder, recordingLog, services, shop } from "./ordersKit.ts"
 
@@ -143,7 +143,11 @@ export const relaySuite = (name: string, engines: Layer.Layer<SqlClient.SqlClien
           const [away, there] = [recorder(), recorder()]
           away.isAway = true
           const sick = yield* relay(away, { lease: "30 seconds" })
-          yield* Effect.sleep("100 millis")
+          yield* eventually(
+            "it could not publish",
+            Effect.sync(() => away.missed),
+            (n) => n > 0
+          )
           const fiber = yield* relay(there, { lease: "30 seconds" })
           const ids = yield* Effect.forEach(Array.from({ length: 40 }), () => orders.place(order()))
           yield* eventually("published", backlog, ({ events }) => events === 0)
@@ -166,9 +170,8 @@ export const relaySuite = (name: string, engines: Layer.Layer<SqlClient.SqlClien
           assert.strictEqual(new Set([...ofA, ...ofB]).size, shards)
           const held = yield* a.renew
           assert.isBelow(held.until, performance.now() + 400)
-          yield* Effect.sleep("500 millis")
+          yield* eventually("those of the dead one are free", b.renew, ({ shards: ofB }) => ofB.length === shards)
           assert.isBelow(held.until, performance.now())
-          assert.strictEqual((yield* b.renew).shards.length, shards)
           yield* b.release
           assert.strictEqual((yield* a.renew).shards.length, shards)
         })
@@ -181,15 +184,26 @@ export const relaySuite = (name: string, engines: Layer.Layer<SqlClient.SqlClien
           const { order } = yield* shop
           const orders = yield* Orders.Orders
           const slow = recorder()
-          slow.delay = Effect.sleep("2 seconds")
+          const [begun, given] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+          slow.delay = Deferred.succeed(begun, undefined).pipe(
+            Effect.andThen(Effect.never),
+            Effect.onInterrupt(() => Deferred.succeed(given, undefined))
+          )
           const held = yield* relay(slow, { owner: "slow", lease: "300 millis" })
           const { orderId } = yield* orders.place(order())
-          yield* Effect.sleep("100 millis")
+          yield* Deferred.await(begun)
           const quick = recorder()
           const fiber = yield* relay(quick)
-          yield* Effect.sleep("1 second")
+          yield* Deferred.await(given)
+          const publishes = (version: number) =>
+            eventually(
+              `version ${version}`,
+              Effect.sync(() => orderEvents(quick.published).get(orderId)?.at(-1) ?? 0),
+              (last) => last === version
+            )
+          yield* publishes(1)
           yield* orders.change(orderId, "paid")
-          yield* Effect.sleep("2 seconds")
+          yield* publishes(2)
           assert.deepStrictEqual(slow.published, [])
           yield* Fiber.interrupt(held)
           yield* empty
