@@ -17,10 +17,22 @@ export interface TicketKeySetting {
   readonly secret: Redacted.Redacted
 }
 
+const saslMechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const
+
+export interface KafkaSetting {
+  readonly brokers: ReadonlyArray<string>
+  readonly ssl: boolean
+  readonly sasl:
+    | { readonly mechanism: (typeof saslMechanisms)[number]; readonly username: string; readonly password: Redacted.Redacted }
+    | undefined
+  /** Of topics that Sluice makes; the broker's default if undefined. */
+  readonly replicationFactor: number | undefined
+}
+
 export interface ClusterUrls {
   readonly mariadb: Redacted.Redacted
   readonly redis: ReadonlyArray<Redacted.Redacted>
-  readonly kafka: ReadonlyArray<string>
+  readonly kafka: KafkaSetting
   readonly mongodb: Redacted.Redacted
 }
 
@@ -148,7 +160,31 @@ const isUrl = (value: string, protocols: ReadonlyArray<string>) => {
   return url !== undefined && protocols.includes(url.protocol) && url.hostname !== ""
 }
 
-const clusterUrls = ({ known, list, problems, secret }: Reader, needed: boolean): ClusterUrls => {
+const kafkaOf = ({ int, known, list, oneOf, problems, secret }: Reader, needed: boolean): KafkaSetting => {
+  const brokers = list("SLUICE_KAFKA_BROKERS")
+  known.add("SLUICE_KAFKA_BROKERS")
+  if (needed && brokers.length === 0) {
+    problems.push("SLUICE_KAFKA_BROKERS is missing; for example SLUICE_KAFKA_BROKERS=127.0.0.1:9092,127.0.0.1:9093")
+  }
+  for (const broker of brokers) {
+    if (!/^[A-Za-z0-9.[\]:_-]+:\d{1,5}$/.test(broker)) {
+      problems.push(`SLUICE_KAFKA_BROKERS: ${JSON.stringify(broker)} is not host:port; for example 127.0.0.1:9092`)
+    }
+  }
+  const mechanism = oneOf("SLUICE_KAFKA_SASL_MECHANISM", saslMechanisms, "plain")
+  const user = secret("SLUICE_KAFKA_SASL")
+  const [, username, password] = /^([^:]+):(.+)$/.exec(user === undefined ? "" : Redacted.value(user)) ?? []
+  if (user !== undefined && password === undefined) problems.push("SLUICE_KAFKA_SASL: its value (not shown) is not user:password")
+  return {
+    brokers,
+    ssl: oneOf("SLUICE_KAFKA_SSL", ["true", "false"], "false") === "true",
+    sasl: username && password ? { mechanism, username, password: Redacted.make(password) } : undefined,
+    replicationFactor: int("SLUICE_KAFKA_REPLICATION", 1, 32_767, undefined)
+  }
+}
+
+const clusterUrls = (read: Reader, needed: boolean): ClusterUrls => {
+  const { problems, secret } = read
   const url = (name: string, protocols: ReadonlyArray<string>, example: string, valid = (_: string) => true) => {
     const value = secret(name)
     if (value === undefined) {
@@ -167,22 +203,12 @@ const clusterUrls = ({ known, list, problems, secret }: Reader, needed: boolean)
   )
   const redis = url("SLUICE_REDIS_URL", ["redis:", "rediss:"], "redis://127.0.0.1:6379")
   const mongodb = url("SLUICE_MONGODB_URL", ["mongodb:", "mongodb+srv:"], "mongodb://127.0.0.1:27017/sluice?replicaSet=rs0")
-  const kafka = list("SLUICE_KAFKA_BROKERS")
-  known.add("SLUICE_KAFKA_BROKERS")
-  if (needed && kafka.length === 0) {
-    problems.push("SLUICE_KAFKA_BROKERS is missing; for example SLUICE_KAFKA_BROKERS=127.0.0.1:9092,127.0.0.1:9093")
-  }
-  for (const broker of kafka) {
-    if (!/^[A-Za-z0-9.[\]:_-]+:\d{1,5}$/.test(broker)) {
-      problems.push(`SLUICE_KAFKA_BROKERS: ${JSON.stringify(broker)} is not host:port; for example 127.0.0.1:9092`)
-    }
-  }
   return {
     mariadb,
     redis: Redacted.value(redis)
       .split(",")
       .map((part) => Redacted.make(part.trim())),
-    kafka,
+    kafka: kafkaOf(read, needed),
     mongodb
   }
 }

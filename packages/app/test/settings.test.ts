@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -62,6 +62,58 @@ describe("settings", () => {
       assert.include(String(yield* problemsOf({ SLUICE_ADMIN_KEY_FILE: `${file}-missing` })), "ENOENT")
     })
   )
+
+  it.effect("a Kafka of somebody else's is reached over TLS, by name and password", () =>
+    Effect.gen(function* () {
+      const cluster = {
+        SLUICE_ENGINES: "cluster",
+        SLUICE_MARIADB_URL: "mysql://u:p@db/sluice",
+        SLUICE_REDIS_URL: "redis://redis",
+        SLUICE_MONGODB_URL: "mongodb://mongo/sluice",
+        SLUICE_KAFKA_BROKERS: "k1.example:9092,k2.example:9092"
+      }
+      const kafkaOf = (env: Record<string, string>) =>
+        Effect.map(readSettings({ ...cluster, ...env }), ({ engines }) =>
+          engines.kind === "cluster" ? engines.kafka : undefined
+        )
+      const brokers = ["k1.example:9092", "k2.example:9092"]
+      assert.deepEqual(yield* kafkaOf({}), { brokers, ssl: false, sasl: undefined, replicationFactor: undefined })
+      const file = join(mkdtempSync(join(tmpdir(), "sluice-")), "sasl")
+      writeFileSync(file, "sluice:MARKED:with:colons\n")
+      const kafka = yield* kafkaOf({
+        SLUICE_KAFKA_SSL: "true",
+        SLUICE_KAFKA_SASL_FILE: file,
+        SLUICE_KAFKA_SASL_MECHANISM: "scram-sha-512",
+        SLUICE_KAFKA_REPLICATION: "3"
+      })
+      assert.deepInclude(kafka, { brokers, ssl: true, replicationFactor: 3 })
+      assert.deepInclude(kafka?.sasl, { mechanism: "scram-sha-512", username: "sluice" })
+      assert.strictEqual(Redacted.value(kafka!.sasl!.password), "MARKED:with:colons")
+      const problems = yield* problemsOf({
+        ...cluster,
+        SLUICE_KAFKA_SSL: "yes",
+        SLUICE_KAFKA_SASL: "MARKED-without-user",
+        SLUICE_KAFKA_SASL_MECHANISM: "oauthbearer",
+        SLUICE_KAFKA_REPLICATION: "0"
+      })
+      for (const name of ["SSL", "SASL", "SASL_MECHANISM", "REPLICATION"]) {
+        assert.isTrue(
+          problems.some((problem) => problem.startsWith(`SLUICE_KAFKA_${name}:`)),
+          name
+        )
+      }
+      assert.notInclude(problems.join("\n"), "MARKED")
+    })
+  )
+
+  it("each has its row in the README, and no row is of one that is not there", () => {
+    const names = (text: string) => new Set([...text.matchAll(/\b(SLUICE_[A-Z_]*[A-Z])\b/g)].map(([name]) => name))
+    const at = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8")
+    const read = names(at("../src/Settings.ts"))
+    for (const other of ["SLUICE_URL", "SLUICE_CRASH_AT", "SLUICE_STACK"]) read.delete(other)
+    const table = at("../../../README.md").split("## Settings")[1]!.split("\n**")[0]!
+    assert.sameMembers([...names(table)], [...read])
+  })
 
   it.effect("the embedded engines are not spread over processes, and roles have names", () =>
     Effect.gen(function* () {

@@ -13,14 +13,15 @@ import * as Consumer from "./KafkaConsumer.ts"
 import * as Publisher from "./KafkaPublisher.ts"
 
 export interface Options {
-  /** For topics that it creates. */
-  readonly partitions?: number
   /** For topics that it creates; the broker's own setting if not given. */
-  readonly replicationFactor?: number
+  readonly replicationFactor?: number | undefined
   readonly publishTimeout?: Duration.Input
   readonly sessionTimeout?: Duration.Input
   readonly rebalanceGrace?: Duration.Input
 }
+
+/** Of topics that it creates: as many consumers of a group share the work. */
+const partitionsOfNew = 4
 
 /** Left out of kafkajs's types. */
 interface Leavable {
@@ -110,14 +111,14 @@ const merge = (lists: ReadonlyArray<ReadonlyArray<LoggedEvent>>, limit: number):
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const kafka = yield* Kafka
-  const { partitions = 4, replicationFactor = -1 } = options
+  const { replicationFactor = -1 } = options
 
   const createMissing = (topics: ReadonlyArray<string>) =>
     kafka.admin(async (admin) => {
       const existing = new Set(await admin.listTopics())
       const missing = [...new Set(topics)].filter((topic) => !existing.has(topic))
       if (missing.length === 0) return
-      await admin.createTopics({ topics: missing.map((topic) => ({ topic, numPartitions: partitions, replicationFactor })) })
+      await admin.createTopics({ topics: missing.map((topic) => ({ topic, numPartitions: partitionsOfNew, replicationFactor })) })
     })
   /** A member that could not leave by itself would hold its partitions until its session has run out. */
   const dismiss = (groupId: string, memberId: string) =>

@@ -5,7 +5,6 @@
  * next use opens a new one. A question is asked again, with growing pauses, until `requestTimeout`; only what no repetition can heal
  * fails before. What kafkajs logs it also throws, so its lines, however loud, are for debugging only.
  */
-import type { ConnectionOptions } from "node:tls"
 import { Context, Duration, Effect, Layer, Redacted, Schedule, Schema, type Scope } from "effect"
 import { type Admin, type Assigner, Kafka as Client, type Cluster, logLevel, type SASLOptions } from "kafkajs"
 import * as EngineMetrics from "./EngineMetrics.ts"
@@ -13,12 +12,15 @@ import * as EngineMetrics from "./EngineMetrics.ts"
 export interface KafkaConfig {
   readonly brokers: ReadonlyArray<string>
   readonly clientId?: string
-  readonly ssl?: boolean | ConnectionOptions
-  readonly sasl?: {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"
-    readonly username: string
-    readonly password: Redacted.Redacted
-  }
+  /** Over TLS, with a certificate that Node trusts. */
+  readonly ssl?: boolean
+  readonly sasl?:
+    | {
+        readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"
+        readonly username: string
+        readonly password: Redacted.Redacted
+      }
+    | undefined
   readonly connectionTimeout?: Duration.Input
   /** For one request, and for a question with all its repetitions. */
   readonly requestTimeout?: Duration.Input

@@ -31,7 +31,7 @@ const enginesOf = ({ dataDir, engines, orderView }: Settings): ReadonlyArray<Eng
       ]
 
 /** What keeps one from an engine, by what it says of it. */
-export const judgeUnreachable = ({ about, address, setting }: Engine, reason: string): Finding => {
+export const judgeUnreachable = ({ about, address, setting, userSetting = setting }: Engine, reason: string): Finding => {
   const { problem } = findings(about)
   if (/unknown database/i.test(reason)) {
     return problem(
@@ -51,7 +51,7 @@ export const judgeUnreachable = ({ about, address, setting }: Engine, reason: st
     return problem(
       "reachable",
       `${address} refuses the user: ${reason}`,
-      `set user and password in ${setting}, or in the file that ${setting}_FILE names`
+      `set user and password in ${userSetting}, or in the file that ${userSetting}_FILE names`
     )
   }
   return problem("reachable", `${address} does not answer: ${reason}`, `start it, or name a running one in ${setting}`)
@@ -68,7 +68,7 @@ const examine = (engine: Engine): Effect.Effect<ReadonlyArray<Finding>> =>
     Effect.catch((error) => Effect.succeed([judgeUnreachable(engine, reasonOf(error))]))
   )
 
-const engineNames = /^SLUICE_(ENGINES|DATA_DIR|ORDER_VIEW|MARIADB_URL|REDIS_URL|MONGODB_URL|KAFKA_BROKERS)(_FILE)?$/
+const engineNames = /^SLUICE_(ENGINES|DATA_DIR|ORDER_VIEW|MARIADB_URL|REDIS_URL|MONGODB_URL|KAFKA_[A-Z_]+?)(_FILE)?$/
 
 /** The settings, or of wrong ones what they say about engines: the engines can be looked at all the same. */
 const settingsOf = (env: Env) =>
@@ -101,6 +101,8 @@ const secretTexts = (env: Env, settings: Settings | undefined): ReadonlyArray<st
     const raw = /^[^:]+:\/\/[^/@]*?:([^@/]*)@/.exec(Redacted.value(url))?.[1] ?? ""
     return [raw, decodeURIComponent(raw)]
   })
+  const sasl = settings?.engines.kind === "cluster" ? settings.engines.kafka.sasl : undefined
+  if (sasl !== undefined) passwords.push(Redacted.value(sasl.password))
   const keys = ["SLUICE_ADMIN_KEY", "SLUICE_TICKET_KEYS", "SLUICE_USER_SECRET"].flatMap((name) => env[name]?.trim() ?? [])
   return [...passwords, ...keys].filter((text) => text.length >= 4).sort((a, b) => b.length - a.length)
 }

@@ -2,6 +2,7 @@
 import { ordersTopic, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka } from "@sluice/engines"
 import { Effect, Layer } from "effect"
+import type { KafkaSetting } from "../Settings.ts"
 import { type Finding, findings, judgeRights, judgeSkew, type Refusal, type Skew, skewOf } from "./Finding.ts"
 import { type Engine, ownName, takingAway, trying } from "./Trying.ts"
 
@@ -26,6 +27,7 @@ export interface KafkaFacts {
   readonly missing: ReadonlyArray<string>
   /** Of the broker; undefined where it does not tell. */
   readonly autoCreate: boolean | undefined
+  /** Of the settings, or else of the broker. */
   readonly defaultReplication: number | undefined
   readonly refusals: ReadonlyArray<Refusal>
   readonly skew: Skew | undefined
@@ -173,7 +175,7 @@ const judgeMissing = ({ brokers, defaultReplication, missing }: KafkaFacts): Rea
         problem(
           "topics",
           `${made}, with one replica on ${brokers} brokers`,
-          `default.replication.factor=${Math.min(3, brokers)} in server.properties, or make them before with kafka-topics.sh --create`
+          `SLUICE_KAFKA_REPLICATION=${Math.min(3, brokers)}, or make them before with kafka-topics.sh --create`
         )
       ]
     : [ok("topics", made)]
@@ -198,7 +200,7 @@ const number = (configs: ReadonlyArray<Config>, name: string): number | undefine
   return value === undefined ? undefined : Number(value)
 }
 
-const factsOf = Effect.gen(function* () {
+const factsOf = Effect.fnUntraced(function* (replicationFactor: number | undefined) {
   const kafka = yield* Kafka
   const { brokers } = yield* kafka.admin((admin) => admin.describeCluster())
   const there = new Set(yield* kafka.admin((admin) => admin.listTopics()))
@@ -240,7 +242,7 @@ const factsOf = Effect.gen(function* () {
     })),
     missing: ourTopics.filter((topic) => !there.has(topic)),
     autoCreate: autoCreate === undefined ? undefined : autoCreate === "true",
-    defaultReplication: number(broker, "default.replication.factor"),
+    defaultReplication: replicationFactor ?? number(broker, "default.replication.factor"),
     ...(yield* tryRights)
   }
   return facts
@@ -291,12 +293,13 @@ const publish = async (kafka: Kafka["Service"], topic: string): Promise<Skew | u
   }
 }
 
-export const kafkaEngine = (brokers: ReadonlyArray<string>): Engine => ({
+export const kafkaEngine = (kafka: KafkaSetting): Engine => ({
   about: "kafka",
-  address: brokers.join(","),
+  address: kafka.brokers.join(","),
   setting: "SLUICE_KAFKA_BROKERS",
-  examine: factsOf.pipe(
+  userSetting: "SLUICE_KAFKA_SASL",
+  examine: factsOf(kafka.replicationFactor).pipe(
     Effect.map(judgeKafka),
-    Effect.provide(EventLogKafka.layer().pipe(Layer.provideMerge(Kafka.layer({ brokers }))))
+    Effect.provide(EventLogKafka.layer().pipe(Layer.provideMerge(Kafka.layer(kafka))))
   )
 })

@@ -10,6 +10,8 @@ export interface Engine {
   readonly address: string
   /** Which setting names it. */
   readonly setting: string
+  /** Which one has user and password, where that is another. */
+  readonly userSetting?: string
   readonly examine: Effect.Effect<ReadonlyArray<Finding>, unknown>
 }
 

@@ -41,8 +41,7 @@ const topics = Layer.effectDiscard(
 )
 
 export const layer = (urls: ClusterUrls, orderView: Settings["orderView"], isTraced = false) => {
-  const kafka = Kafka.layer({ brokers: urls.kafka })
-  const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer()), Layer.provideMerge(kafka))
+  const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer(urls.kafka)), Layer.provideMerge(Kafka.layer(urls.kafka)))
   const room = Layer.mergeAll(WaitingRoomRedis.layer, SignalsRedis.layer, isTraced ? JoinTraces.layerRedis : Layer.empty).pipe(
     Layer.provide(Redis.layer({ urls: urls.redis })),
     named("SLUICE_REDIS_URL (value not shown)")
