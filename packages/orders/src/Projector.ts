@@ -28,6 +28,7 @@ export const projectorGroup = "sluice.projector"
 
 const maxBatch = 500
 const together = 16
+/** Of an event that the view refuses for its own sake. */
 const attempts = 3
 
 const latency = Metric.histogram("sluice_projection_seconds", {
@@ -52,7 +53,7 @@ export const run = Effect.gen(function* () {
   yield* countDeadLetters(ordersTopic)
   yield* Metric.value(latency)
 
-  const bury = (event: LoggedEvent, reason: string) => setAside(log, event, { reason, attempts })
+  const bury = (event: LoggedEvent, reason: string, attempts = 1) => setAside(log, event, { reason, attempts })
 
   /** Halves a batch that the view refuses until what it refuses stands alone. Gives what was applied. */
   const apply = (batch: ReadonlyArray<Received>): Effect.Effect<ReadonlyArray<Received>, OrderViewError | EventLogError> =>
@@ -60,7 +61,7 @@ export const run = Effect.gen(function* () {
       Effect.retry({ while: isRefusal, times: batch.length === 1 ? attempts - 1 : 0 }),
       Effect.as(batch),
       Effect.catchIf(isRefusal, ({ cause }): Effect.Effect<ReadonlyArray<Received>, OrderViewError | EventLogError> => {
-        if (batch.length === 1) return Effect.as(bury(batch[0]!.event, `refused by the view: ${String(cause)}`), [])
+        if (batch.length === 1) return Effect.as(bury(batch[0]!.event, `refused by the view: ${String(cause)}`, attempts), [])
         const half = Math.ceil(batch.length / 2)
         return Effect.zipWith(apply(batch.slice(0, half)), apply(batch.slice(half)), (a, b) => [...a, ...b])
       }),

@@ -89,6 +89,10 @@ describe("projector", () => {
       const { deadLetters: letters, total } = yield* deadLetters.list(ordersTopic, 10)
       assert.strictEqual(total, 2)
       assert.match(letters[0]!.reason, /^not an event of orders/)
+      assert.deepStrictEqual(
+        letters.map(({ attempts }) => attempts),
+        [1, 1]
+      )
     }).pipe(Effect.provide(layerOf({ isAway: false, refuses: "" })))
   )
 
