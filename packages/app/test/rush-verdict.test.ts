@@ -4,11 +4,20 @@ import { type History, judge, type Told } from "../src/rush/Verdict.ts"
 
 const stock = 3
 
-const issued = (place: number, serial: number): Told => ({ id: `u${place}`, state: "issued", place, serial, code: `C${serial}` })
+/** Who has place 2 asked once the one at place 1 was answered, and so on. */
+const at = (place: number) => ({ place, askedAtMs: place * 10, joinedAtMs: place * 10 + 5 })
+
+const issued = (place: number, serial: number): Told => ({
+  id: `u${place}`,
+  state: "issued",
+  ...at(place),
+  serial,
+  code: `C${serial}`
+})
 const told = (place: number, state: Told["state"]): Told => ({
   id: `u${place}`,
   state,
-  place,
+  ...at(place),
   serial: undefined,
   code: undefined
 })
@@ -39,8 +48,11 @@ const honest: History = {
     ["u2", [coupon(2)]],
     ["u3", [coupon(3)]]
   ]),
+  asked: new Set(),
   stillWaiting: new Set(),
-  hadTime: true
+  hadTime: true,
+  isNew: true,
+  isOwn: true
 }
 
 const outcomes = (change: Partial<History>) =>
@@ -101,6 +113,11 @@ describe("the verdict", () => {
     it("told issued without a code", () => {
       assert.deepStrictEqual(fails({ users: [{ ...issued(1, 1), code: undefined }, ...honest.users.slice(1)] }), [2])
     })
+    it("no answer to what coupons a user has", () => {
+      const silent = new Map(honest.users.slice(0, 3).map(({ id }) => [id, undefined]))
+      assert.deepStrictEqual(fails({ coupons: silent }), [2])
+      assert.deepStrictEqual(fails({ coupons: new Map([...honest.coupons, ["u2", undefined] as const]) }), [2])
+    })
     it("is not applicable when nobody could be asked", () => {
       assert.strictEqual(outcomes({ coupons: new Map() })[2], "not_applicable")
     })
@@ -119,6 +136,23 @@ describe("the verdict", () => {
       assert.deepStrictEqual(fails(change), [3])
       assert.strictEqual(outcomes({ ...change, hadTime: false })[3], "not_applicable")
       assert.strictEqual(outcomes({ ...change, campaign: { ...short, state: "paused" } })[3], "not_applicable")
+    })
+    it("coupons that the campaign counts, and nobody was told of", () => {
+      const half = withUsers(issued(1, 1), told(2, "sold_out"), told(3, "sold_out"), told(4, "sold_out"))
+      assert.deepStrictEqual(fails(half), [3])
+      // In a campaign that is open to others, they may have them.
+      assert.deepStrictEqual(fails({ ...half, isOwn: false }), [])
+      const stuck = withUsers(told(1, "issuing"), told(2, "issuing"), told(3, "waiting"), told(4, "sold_out"))
+      assert.deepStrictEqual(fails({ ...stuck, asked: new Set(["u1", "u2", "u3"]) }), [3])
+      // Who could not be asked again may have been told since.
+      assert.strictEqual(outcomes(stuck)[3], "not_applicable")
+      assert.deepStrictEqual(fails({ ...stuck, asked: new Set(["u1"]) }), [3])
+    })
+    it("a campaign that still moves shows nothing yet", () => {
+      const moving = { ...campaign, state: "open" as const, remaining: 2, issued: 1 }
+      const change = { ...withUsers(told(1, "waiting"), told(2, "waiting")), campaign: moving, hadTime: false }
+      assert.strictEqual(outcomes(change)[3], "not_applicable")
+      assert.strictEqual(outcomes({ ...change, campaign: { ...moving, remaining: 1, issuing: 1 } })[3], "not_applicable")
     })
     it("a win that is never written", () => {
       const stuck = { ...campaign, issued: 2, issuing: 1 }
@@ -152,8 +186,19 @@ describe("the verdict", () => {
       const users = withUsers(issued(1, 1), issued(2, 2), issued(3, 3), told(4, "sold_out"), { ...told(4, "sold_out"), id: "u9" })
       assert.deepStrictEqual(fails(users), [5])
     })
-    it("who left or failed was not passed", () => {
-      assert.deepStrictEqual(fails(withUsers(told(1, "left"), told(2, "failed"), issued(3, 1), issued(4, 2), issued(5, 3))), [])
+    for (const state of ["left", "failed", "refused"] as const) {
+      it(`somebody was passed: the crowd never leaves, and one of it was told or could only be told ${state}`, () => {
+        const users = withUsers(told(1, state), issued(2, 1), issued(3, 2), issued(4, 3))
+        assert.deepStrictEqual(fails(users), [5])
+        assert.deepStrictEqual(fails({ users: [...honest.users, { ...told(6, state), place: undefined }] }), [])
+      })
+    }
+    it("an earlier place for who asked once others had theirs", () => {
+      const late = { ...issued(1, 1), askedAtMs: 100, joinedAtMs: 105 }
+      assert.deepStrictEqual(fails({ users: [late, ...honest.users.slice(1)] }), [5])
+      // At the same time either may be first, and who joined before this crowd came has an early place.
+      assert.deepStrictEqual(fails({ users: [{ ...late, askedAtMs: 15 }, ...honest.users.slice(1)] }), [])
+      assert.deepStrictEqual(fails({ users: [late, ...honest.users.slice(1)], isNew: false }), [])
     })
     it("is not applicable without places", () => {
       assert.strictEqual(outcomes(withUsers({ ...issued(1, 1), place: undefined }))[5], "not_applicable")

@@ -164,6 +164,31 @@ describe("rush", () => {
       )
       assert.isAbove(report.joinMs.p50!, 150)
       assert.isAbove(report.joinMs.max!, 350)
+      assert.isAtLeast(report.arrivalsHeld, 35)
+    })
+  )
+
+  it.live("keeps its rate against a slow server: nobody waits for a socket", () =>
+    Effect.gen(function* () {
+      let atOnce = 0
+      let most = 0
+      const { report } = yield* rush(
+        {
+          before: (req, res) => {
+            if (req.method !== "POST") return false
+            most = Math.max(most, ++atOnce)
+            setTimeout(() => {
+              atOnce--
+              res.writeHead(200, { "content-type": "application/json" })
+              res.end(JSON.stringify({ ticket: null, state: "sold_out", position: null, etaSeconds: null, pollAfterMs: null }))
+            }, 1500)
+            return true
+          }
+        },
+        { users: 500, perSecond: 1000 }
+      )
+      assert.isAbove(most, 400)
+      assert.strictEqual(report.arrivalsHeld, 0)
     })
   )
 

@@ -8,6 +8,8 @@ export interface DropOptions {
   readonly perSecond: number
   /** Told to a user in place of the truth. */
   readonly lie?: (view: View, userId: string) => View
+  /** Of the nth who joins; n by default. */
+  readonly placeOf?: (nth: number) => number
   /** Handled before the drop sees it; true: answered. */
   readonly before?: (req: IncomingMessage, res: ServerResponse) => boolean
   readonly adminKey?: string
@@ -21,8 +23,8 @@ export interface View {
   readonly position: number | null
   readonly etaSeconds: null
   readonly pollAfterMs: number | null
-  readonly serial?: number
-  readonly code?: string
+  readonly serial?: number | undefined
+  readonly code?: string | undefined
 }
 
 const ticketOf = (userId: string, seq: number) =>
@@ -31,7 +33,7 @@ const ticketOf = (userId: string, seq: number) =>
 const userOf = (ticket: string): string => JSON.parse(Buffer.from(ticket.split(".")[1]!, "base64url").toString()).sub
 
 export const drop = (options: DropOptions) => {
-  const { lie = (view: View) => view, perSecond } = options
+  const { lie = (view: View) => view, perSecond, placeOf = (nth: number) => nth } = options
   let stock = options.stock
   let campaignId = options.campaignId
   const places = new Map<string, number>()
@@ -110,7 +112,7 @@ export const drop = (options: DropOptions) => {
     if (req.method === "POST") {
       const { userId } = JSON.parse(body)
       openedAt ??= performance.now()
-      if (!places.has(userId)) places.set(userId, places.size + 1)
+      if (!places.has(userId)) places.set(userId, placeOf(places.size + 1))
       return send(res, 202, look(userId))
     }
     if (events !== undefined) return stream(res, userOf(ticket!))

@@ -13,7 +13,10 @@ type Codes = ReadonlyArray<readonly [code: string, meaning: string]>
 const own: Readonly<Record<string, Codes>> = {
   "sluice start": [["0", "stopped by a signal, with nothing lost"]],
   "sluice serve": [["0", "stopped by a signal, with nothing lost"]],
-  "sluice rush": [["1", "a promise was broken, nobody could join, or no server answered"]],
+  "sluice rush": [
+    ["1", "a promise was broken, nobody could join, or no server answered"],
+    ["130", "stopped by Ctrl-C, with no broken promise seen so far; 143 by SIGTERM"]
+  ],
   "sluice load": [
     ["1", "failed, or stopped before the end: the same command goes on"],
     ["130", "stopped at once by a second Ctrl-C"]

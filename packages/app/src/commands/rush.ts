@@ -61,9 +61,11 @@ const flags = {
     Flag.withDefault(0)
   ),
   connections: Flag.Int("connections").pipe(
-    Flag.withDescription("Sockets to the server at most (256)"),
+    Flag.withDescription(
+      "Sockets to the server at most; by default as many as arrive, up to 20000 or what this process may open"
+    ),
     Flag.withSchema(whole(20_000)),
-    Flag.withDefault(256)
+    Flag.optional
   ),
   seed: Flag.Int("seed").pipe(
     Flag.withDescription("Names the users and fixes their arrivals: the same seed is the same crowd"),
@@ -98,7 +100,7 @@ const prepare = Effect.fnUntraced(function* (options: {
     if (Option.isSome(options.stock) || Option.isSome(dropRate)) {
       yield* Console.error(`The campaign ${id} is there already: --stock and --drop-rate are not used.`)
     }
-    return existing.value
+    return { campaign: existing.value, isOwn: false }
   }
   if (!create) {
     const message = Option.isSome(campaign) ? `There is no campaign ${id} at ${url}.` : "Name a campaign with --campaign."
@@ -107,7 +109,7 @@ const prepare = Effect.fnUntraced(function* (options: {
   const stock = Option.getOrElse(options.stock, () => Math.ceil(users / 2))
   const ratePerSecond = Option.getOrElse(dropRate, () => Math.max(1, Math.round(stock / 5)))
   const body = { id, name: "Rush", stock, ratePerSecond }
-  return yield* Remote.callAsAdmin(url, { method: "POST", path: "/campaigns", body }, CampaignView)
+  return { campaign: yield* Remote.callAsAdmin(url, { method: "POST", path: "/campaigns", body }, CampaignView), isOwn: true }
 })
 
 const progressLine = (p: Progress): string =>
@@ -153,7 +155,7 @@ const kinds = (counts: Readonly<Record<string, number>>): string => {
 }
 
 export const reportText = (report: Report): string => {
-  const { errors, joinMs, joinsPerSecond, progress, requests, retried, verdicts, waitMs } = report
+  const { arrivalsHeld, errors, joinMs, joinsPerSecond, progress, requests, retried, verdicts, waitMs } = report
   return [
     list([
       ["campaign", `${report.campaignId}, stock ${count(report.stock)}, at ${report.url}`],
@@ -166,6 +168,9 @@ export const reportText = (report: Report): string => {
       ["no end yet", progress.waiting],
       ["ended otherwise", progress.others],
       ["joins", `${count(Math.round(joinsPerSecond))}/s`],
+      ...(arrivalsHeld === 0
+        ? []
+        : [["rate not held", `${count(arrivalsHeld)} arrivals waited for a free socket; see --connections`] as const]),
       ["requests", `${count(requests.joins)} joins, ${count(requests.looks)} looks, ${count(requests.streams)} streams`],
       ["asked to wait", kinds(retried)],
       ["errors", kinds(errors)]
@@ -186,14 +191,27 @@ export const reportText = (report: Report): string => {
   ].join("\n")
 }
 
+/** Stopped is no good end here, unlike that of a server: by Ctrl-C or SIGTERM, with the codes that shells give them. */
+const endsAsStopped = Effect.acquireRelease(
+  Effect.sync(() => {
+    const onSignal = (signal: NodeJS.Signals) => {
+      process.exitCode = signal === "SIGTERM" ? 143 : 130
+    }
+    process.prependListener("SIGINT", onSignal).prependListener("SIGTERM", onSignal)
+    return onSignal
+  }),
+  (onSignal) => Effect.sync(() => process.off("SIGINT", onSignal).off("SIGTERM", onSignal))
+)
+
 export const rush = Command.make(
   "rush",
   flags,
   Effect.fnUntraced(function* (options) {
     const { connections, json, rate, sse, timeout, url, users } = options
+    yield* endsAsStopped
     const now = yield* Clock.currentTimeMillis
     const seed = Option.getOrElse(options.seed, () => now >>> 0)
-    const campaign = yield* prepare({ ...options, now })
+    const { campaign, isOwn } = yield* prepare({ ...options, now })
     const print = (report: Report) => (json ? printJson(report) : Console.log(reportText(report)))
 
     const report = yield* Effect.scoped(
@@ -205,18 +223,25 @@ export const rush = Command.make(
           perSecond: rate,
           seed,
           listenShare: sse,
-          connections,
+          isOwn,
+          ...(Option.isSome(connections) && { connections: connections.value }),
           ...(Option.isSome(timeout) && { timeoutMs: timeout.value * 1000 })
         })
         return yield* Effect.scoped(Effect.andThen(showing(running.progress), running.report)).pipe(
-          Effect.onInterrupt(() => Effect.flatMap(running.soFar, print))
+          Effect.onInterrupt(() =>
+            Effect.gen(function* () {
+              const soFar = yield* running.soFar
+              yield* print(soFar)
+              if (isBroken(soFar)) process.exitCode = 1
+            })
+          )
         )
       })
     )
     yield* print(report)
     if (isBroken(report)) return yield* new Exit({ code: 1 })
     if (report.progress.joined === 0) return yield* new Remote.RemoteError({ message: "Nobody could join." })
-  })
+  }, Effect.scoped)
 ).pipe(
   Command.withDescription(
     "Send a crowd to a drop and judge whether its promises are kept. Exits with 1 when one is broken. Ctrl-C shows what was seen so far"

@@ -1,5 +1,5 @@
 /**
- * Asks one server many things at once over a bounded number of kept sockets. What does not fit waits here for a free socket.
+ * Asks one server many things at once over kept sockets, as many as it needs up to a bound. What does not fit waits here for a free one.
  *
  * It is a thin layer over undici's dispatch, with callbacks: the crowd shares the machine with the server that it measures.
  */
@@ -18,6 +18,8 @@ export interface NoAnswer {
 }
 
 export interface Client {
+  /** Whether every socket is taken: what is asked now waits for one. */
+  readonly isFull: () => boolean
   readonly get: (path: string, done: (answer: Answer | NoAnswer) => void) => void
   readonly post: (path: string, body: string, done: (answer: Answer | NoAnswer) => void) => void
   /** Server-sent events, each `data` as JSON, until the other side ends or `onData` gives false. */
@@ -93,6 +95,21 @@ const listener = (onData: (data: unknown) => boolean, onEnd: () => void): Dispat
   }
 }
 
+/** Of this machine's ports towards one address, some tens of thousands are there for clients. */
+const mostSockets = 20_000
+/** For what the process has open besides. */
+const otherFiles = 200
+
+/** How many sockets this process may open safely. */
+export const safeConnections = (listeners: number): number => {
+  Object.assign(process.report, { excludeNetwork: true }) // it would look up names
+  const { userLimits } = process.report.getReport() as {
+    readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } }
+  }
+  const files = Number(userLimits?.open_files?.soft ?? 1024)
+  return Number.isNaN(files) ? mostSockets : Math.max(1, Math.min(mostSockets, files - otherFiles - listeners))
+}
+
 export const make = (
   url: string,
   options: { readonly connections: number; readonly listeners: number; readonly timeoutMs: number }
@@ -103,12 +120,21 @@ export const make = (
   const requests = new Pool(origin, { ...timeouts, connections: options.connections, bodyTimeout: options.timeoutMs })
   const streams = new Pool(origin, { ...timeouts, connections: Math.max(1, options.listeners), bodyTimeout: 0 })
   const json = { "content-type": "application/json" }
+  let underWay = 0
+  const counted = (done: (answer: Answer | NoAnswer) => void) => {
+    underWay++
+    return reader((answer) => {
+      underWay--
+      done(answer)
+    })
+  }
   return {
+    isFull: () => underWay >= options.connections,
     get: (path, done) => {
-      requests.dispatch({ method: "GET", path: base + path }, reader(done))
+      requests.dispatch({ method: "GET", path: base + path }, counted(done))
     },
     post: (path, body, done) => {
-      requests.dispatch({ method: "POST", path: base + path, headers: json, body }, reader(done))
+      requests.dispatch({ method: "POST", path: base + path, headers: json, body }, counted(done))
     },
     listen: (path, onData, onEnd) => {
       streams.dispatch({ method: "GET", path: base + path, headers: { accept: "text/event-stream" } }, listener(onData, onEnd))

@@ -15,6 +15,8 @@ export interface User {
   readonly listens: boolean
   /** Times are milliseconds from the start of the rush. */
   readonly meantAtMs: number
+  /** When it first asked to join. */
+  askedAtMs: number | undefined
   joinedAtMs: number | undefined
   endedAtMs: number | undefined
   ticket: string | undefined
@@ -76,6 +78,8 @@ export class Crowd {
   readonly errors = new Map<string, number>()
   readonly retried = new Map<string, number>()
   readonly requests = { joins: 0, looks: 0, streams: 0 }
+  /** Arrivals that had to wait for a free socket: the rate was not held. */
+  arrivalsHeld = 0
   lastJoinAtMs = 0
   /** Resolves when every user has come to an end. */
   readonly ended: Promise<void>
@@ -167,6 +171,7 @@ export class Crowd {
       id: `rush-${(seed >>> 0).toString(36)}-${this.users.length + 1}`,
       listens: this.#random() < listenShare,
       meantAtMs,
+      askedAtMs: undefined,
       joinedAtMs: undefined,
       endedAtMs: undefined,
       ticket: undefined,
@@ -191,6 +196,10 @@ export class Crowd {
 
   #join(user: User) {
     this.requests.joins++
+    if (user.askedAtMs === undefined) {
+      user.askedAtMs = this.elapsedMs
+      if (this.#client.isFull()) this.arrivalsHeld++
+    }
     this.#client.post(this.#tickets, JSON.stringify({ userId: user.id }), (answer) => this.#answered(user, answer))
   }
 

@@ -26,6 +26,8 @@ export interface Report {
   /** From that answer to the final state. */
   readonly waitMs: Spread
   readonly requests: { readonly joins: number; readonly looks: number; readonly streams: number }
+  /** Arrivals that had to wait for a free socket: more than 0, and the rate was not held. */
+  readonly arrivalsHeld: number
   /** Answers 429 and 503, asked again later. */
   readonly retried: Readonly<Record<string, number>>
   readonly errors: Readonly<Record<string, number>>
@@ -66,6 +68,7 @@ export const report = (
     ...joins(crowd),
     waitMs: spread(ended.map((user) => user.endedAtMs! - user.joinedAtMs!)),
     requests: { ...crowd.requests },
+    arrivalsHeld: crowd.arrivalsHeld,
     retried: Object.fromEntries(crowd.retried),
     errors: Object.fromEntries(crowd.errors)
   }

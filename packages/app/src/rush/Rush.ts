@@ -2,7 +2,7 @@
  * A rush: a crowd against a running Sluice, and the judgement whether the promises of the drop were kept. It needs nothing but the
  * public HTTP interface, so it measures any deployment.
  */
-import { CampaignView, type Coupon } from "@sluice/domain"
+import { CampaignView } from "@sluice/domain"
 import { Data, Effect, Schedule, Schema, type Scope } from "effect"
 import type { Answer, Client, NoAnswer } from "./Client.ts"
 import * as Clients from "./Client.ts"
@@ -24,7 +24,10 @@ export interface RushOptions {
   /** However much they need. */
   readonly maxTimeoutMs?: number
   readonly listenShare?: number
+  /** Sockets at most; by default as many as the crowd needs and the process may open. */
   readonly connections?: number
+  /** The campaign was made for this crowd: whatever it issues, it issues to these users. */
+  readonly isOwn?: boolean
 }
 
 /** The rush could not start. */
@@ -49,6 +52,9 @@ const requestTimeoutMs = 15_000
 const graceMs = 30_000
 const pollMs = 200
 const polls = 10_000 / pollMs
+/** An end that was counted is told within some looks. */
+const looks = 10
+const lookEveryMs = 500
 
 const isCampaign = Schema.is(CampaignView)
 
@@ -87,6 +93,7 @@ const isCoupons = Schema.is(
   Schema.Array(Schema.Struct({ campaignId: Schema.String, serial: Schema.Int, code: Schema.String, issuedAt: Schema.String }))
 )
 
+/** Undefined for those about whom nothing was answered. */
 const couponsOf = (client: Client, campaignId: string, users: ReadonlyArray<User>) =>
   Effect.map(
     Effect.forEach(
@@ -94,37 +101,48 @@ const couponsOf = (client: Client, campaignId: string, users: ReadonlyArray<User
       (user) => Effect.map(ask(client, `/users/${user.id}/coupons`), (coupons) => [user.id, coupons] as const),
       { concurrency: 32 }
     ),
-    (answers) => {
-      const coupons = new Map<string, ReadonlyArray<Coupon>>()
-      for (const [id, owned] of answers) {
-        if (isCoupons(owned))
-          coupons.set(
-            id,
-            owned.filter((coupon) => coupon.campaignId === campaignId)
-          )
-      }
-      return coupons
-    }
+    (answers) =>
+      new Map(
+        answers.map(([id, owned]) => [
+          id,
+          isCoupons(owned) ? owned.filter((coupon) => coupon.campaignId === campaignId) : undefined
+        ])
+      )
   )
 
-/** Looks once more for those whom others have passed, as far as was seen: only who still waits now was really passed. */
-const lookAgain = (client: Client, crowd: Crowd, campaignId: string) => {
+/** Nothing is left to be given, and nothing is under way. */
+const isSpent = (campaign: CampaignView | undefined) => campaign?.remaining === 0 && campaign.issuing === 0
+
+/**
+ * Looks once more for those whom others have passed, as far as was seen: only who still waits now was really passed. Once all is given,
+ * for everybody without an end, until each was told one or some seconds are over. Gives who still waits, and who could be asked.
+ */
+const lookAgain = Effect.fnUntraced(function* (client: Client, crowd: Crowd, campaign: CampaignView | undefined, id: string) {
   const last = crowd.users.reduce((most, user) => (user.state === "issued" ? Math.max(most, user.place ?? 0) : most), 0)
+  const spent = isSpent(campaign)
   const open = crowd.users.filter(
-    (user) => user.endedAtMs === undefined && user.ticket !== undefined && (user.place ?? last) < last
+    (user) => user.endedAtMs === undefined && user.ticket !== undefined && (spent || (user.place ?? last) < last)
   )
-  return Effect.map(
-    Effect.forEach(
-      spreadOut(open, sample),
+  const asked = new Set<string>()
+  const stillWaiting = new Set<string>()
+  let left = spreadOut(open, sample)
+  for (let round = 0; round < (spent ? looks : 1) && left.length > 0; round++) {
+    if (round > 0) yield* Effect.sleep(lookEveryMs)
+    yield* Effect.forEach(
+      left,
       (user) =>
-        Effect.map(ask(client, `/campaigns/${campaignId}/tickets/${user.ticket}`), (view) =>
-          crowd.read(user, view) && user.state === "waiting" ? user.id : undefined
-        ),
+        Effect.map(ask(client, `/campaigns/${id}/tickets/${user.ticket}`), (view) => {
+          if (!crowd.read(user, view)) return
+          asked.add(user.id)
+          if (user.state === "waiting") stillWaiting.add(user.id)
+          else stillWaiting.delete(user.id)
+        }),
       { concurrency: 32 }
-    ),
-    (ids) => new Set(ids.filter((id) => id !== undefined))
-  )
-}
+    )
+    left = left.filter(({ state }) => state === "waiting" || state === "issuing")
+  }
+  return { asked, stillWaiting }
+})
 
 /** The campaign once nothing is under way in it any more; it is given up on when nothing has moved for some seconds. */
 const settled = (client: Client, campaignId: string, isDone: (view: CampaignView) => boolean) =>
@@ -144,8 +162,9 @@ const settled = (client: Client, campaignId: string, isDone: (view: CampaignView
 export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scope.Scope> =>
   Effect.gen(function* () {
     const { campaignId, perSecond, seed, url, users } = options
+    const connections = options.connections ?? Clients.safeConnections(listeners)
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => Clients.make(url, { connections: options.connections ?? 256, listeners, timeoutMs: requestTimeoutMs })),
+      Effect.sync(() => Clients.make(url, { connections, listeners, timeoutMs: requestTimeoutMs })),
       (opened) => Effect.promise(opened.close)
     )
     const campaign = yield* campaignOf(client, options)
@@ -161,12 +180,15 @@ export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scop
       const { issued, others, soldOut } = crowd.progress()
       return issued + others + soldOut === users
     }
-    const nothingAsked = { campaign: undefined, coupons: new Map<string, never>(), stillWaiting: new Set<string>() }
+    const { dead, issued, issuing, waiting } = campaign
+    const isNew = dead + issued + issuing + waiting === 0
+    const isOwn = options.isOwn === true && isNew
+    const nothingAsked = { campaign: undefined, coupons: new Map(), asked: new Set<string>(), stillWaiting: new Set<string>() }
     const hadTime = () => isComplete() || timeoutMs >= neededMs + graceMs / 6
-    const judged = (asked: Pick<History, "campaign" | "coupons" | "stillWaiting">): Report => {
-      const stock = asked.campaign?.stock ?? campaign.stock
-      const verdicts = judge({ users: crowd.users, stock, hadTime: hadTime(), ...asked })
-      return report(crowd, { campaignId, url, seed, stock, complete: isComplete(), campaign: asked.campaign, verdicts })
+    const judged = (seen: Pick<History, "campaign" | "coupons" | "asked" | "stillWaiting">): Report => {
+      const stock = seen.campaign?.stock ?? campaign.stock
+      const verdicts = judge({ users: crowd.users, stock, hadTime: hadTime(), isNew, isOwn, ...seen })
+      return report(crowd, { campaignId, url, seed, stock, complete: isComplete(), campaign: seen.campaign, verdicts })
     }
 
     return {
@@ -181,10 +203,10 @@ export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scop
           const goesOn = hadTime() && state === "open" && remaining > 0 && (waiting > 0 || joined >= stock)
           return issuing === 0 && !goesOn
         })
-        const stillWaiting = yield* lookAgain(client, crowd, campaignId)
+        const { asked, stillWaiting } = yield* lookAgain(client, crowd, atTheEnd, campaignId)
         const issued = crowd.users.filter((user) => user.state === "issued")
         const coupons = yield* couponsOf(client, campaignId, spreadOut(issued, sample))
-        return judged({ campaign: atTheEnd, coupons, stillWaiting })
+        return judged({ campaign: atTheEnd, coupons, asked, stillWaiting })
       }),
       soFar: Effect.sync(() => {
         crowd.stop()
