@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { isJson, parseJson } from "../src/http/Input.ts"
 import { badJoins, nested } from "./http-requests.ts"
-import { asAdmin, makeFakes, post, send, serve } from "./http-testing.ts"
+import { asAdmin, makeFakes, post, raw, send, serve } from "./http-testing.ts"
 
 describe("Input", () => {
   const refused: ReadonlyArray<readonly [name: string, text: string, path: string | undefined]> = [
@@ -270,6 +270,24 @@ describe("bad requests", () => {
         assert.strictEqual(answer.headers.allow, expected)
       }
       assert.deepStrictEqual(fakes.calls, [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says 405 to a method that nobody has heard of, too, and 404 where nothing is", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(makeFakes())
+      const ask = Effect.fnUntraced(function* (line: string) {
+        const client = yield* raw(port)
+        client.write(`${line}\r\nhost: a\r\n\r\n`)
+        const heard = yield* Effect.promise(() => client.closed())
+        assert.include(heard, "content-type: application/problem+json")
+        return [/^HTTP\/1.1 (\d+)/.exec(heard)?.[1], /\r\nallow: (.*)\r\n/.exec(heard)?.[1]]
+      })
+      assert.deepStrictEqual(yield* ask("FOO /campaigns?x=1 HTTP/1.1"), ["405", "GET, HEAD, POST"])
+      assert.deepStrictEqual(yield* ask("get /campaigns/sale HTTP/1.1"), ["405", "GET, HEAD, PATCH"])
+      assert.deepStrictEqual(yield* ask("FOO /nowhere HTTP/1.1"), ["404", undefined])
+      assert.deepStrictEqual(yield* ask("CONNECT a:80 HTTP/1.1"), ["405", ""])
+      assert.deepStrictEqual(yield* ask("FOO BAR BAZ"), ["400", undefined])
     }).pipe(Effect.scoped)
   )
 })

@@ -6,7 +6,7 @@
  * `drainTimeout`, before anything below it is released.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { type AddressInfo, Server as NetServer } from "node:net"
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Data, Duration, Effect, Layer, Schedule, Scope } from "effect"
 import { HttpMiddleware, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -27,7 +27,7 @@ import { badRequest, notFound, Problem, type ProblemFields, shuttingDown } from 
 import { type Endpoint, endpointsOf, isPlain, pathOf, Routes } from "./Routes.ts"
 import { makeServerSpans, nameRoute } from "./ServerSpans.ts"
 import { layerWait, waitEndpoints } from "./Wait.ts"
-import { commonHeaders, maxHeaderSize, onClientError, sendProblem } from "./Wire.ts"
+import { commonHeaders, makeOnClientError, maxHeaderSize, sendProblem, sendRawProblem } from "./Wire.ts"
 
 /** Where the server can be reached. */
 export class HttpAddress extends Context.Service<
@@ -71,10 +71,9 @@ interface Response extends ServerResponse {
   [exchange]?: Exchange
 }
 
-const makeListener = Effect.fnUntraced(function* (endpoints: ReadonlyArray<Endpoint>, metrics: HttpMetrics, ways: Ways) {
+const makeListener = Effect.fnUntraced(function* (routes: Routes, metrics: HttpMetrics, ways: Ways) {
   const lifecycle = yield* Lifecycle
   const { addresses, addressOf } = yield* Limits
-  const routes = new Routes(endpoints, metrics)
   const unmatched = metrics.route("other", "none")
 
   function onClose(this: Response): void {
@@ -197,7 +196,7 @@ const drain = Effect.fnUntraced(function* (server: Server, lifecycle: Lifecycle[
   server.closeAllConnections()
 })
 
-const makeServer = (options: HttpOptions): Server => {
+const makeServer = (options: HttpOptions, routes: Routes): Server => {
   const requestTimeout = milliseconds(options.requestTimeout, 15_000)
   const headersTimeout = Math.min(milliseconds(options.headersTimeout, 10_000), requestTimeout)
   const server = createServer({
@@ -211,7 +210,12 @@ const makeServer = (options: HttpOptions): Server => {
   // A client that takes nothing for this long, though event streams send a comment more often, is gone.
   server.timeout = 60_000
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
-  server.on("clientError", onClientError)
+  const refuse = (method: string, target: string) => {
+    const route = routes.match(pathOf(target))
+    return route === undefined ? notFound : notAllowed(method, route.allow)
+  }
+  server.on("clientError", makeOnClientError(refuse))
+  server.on("connect", (_, socket: Socket) => sendRawProblem(socket, notAllowed("CONNECT", ""), "Method Not Allowed"))
   server.on("checkExpectation", (req, res) => sendProblem(req, res, expectation))
   return server
 }
@@ -267,8 +271,9 @@ const start = Effect.fnUntraced(function* (
     // Its spans would carry the whole path, and a path holds a ticket.
     Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
   )
-  const server = makeServer(options)
-  server.on("request", yield* makeListener(endpoints, metrics, { fast: spans === undefined ? fast : spans.beside(fast), router }))
+  const routes = new Routes(endpoints, metrics)
+  const server = makeServer(options, routes)
+  server.on("request", yield* makeListener(routes, metrics, { fast: spans === undefined ? fast : spans.beside(fast), router }))
   const bound = yield* Effect.acquireRelease(listen(server, host, port), () => drain(server, lifecycle, options))
   const name = bound.family === "IPv6" ? `[${bound.address}]` : bound.address
   return HttpAddress.of({ host: bound.address, port: bound.port, url: `http://${name}:${bound.port}` })

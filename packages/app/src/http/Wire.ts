@@ -1,7 +1,7 @@
 /**
  * Answers written straight to a node response, and the headers that every answer carries, whoever writes it.
  */
-import type { IncomingMessage, ServerResponse } from "node:http"
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Socket } from "node:net"
 import type { TicketView } from "@sluice/domain"
 import { isUnhurried } from "../load/Upload.ts"
@@ -66,6 +66,7 @@ export const sendRawProblem = (socket: Socket, problem: ProblemFields, reason: s
     ["content-type", contentType],
     ["content-length", String(Buffer.byteLength(body))],
     ...commonHeaders,
+    ...Object.entries(problem.headers ?? {}),
     ["connection", "close"]
   ]
   socket.end(
@@ -90,17 +91,34 @@ const malformed: readonly [ProblemFields, string] = [{ code: "bad_request", deta
 /** Whether what is wrong is not the body of the request that is being answered, or the answer has begun. */
 const isAnother = ({ headersSent, req }: ServerResponse): boolean => headersSent || req.complete
 
-/** What node could not read as a request, or as the rest of one. Where the answer is to another there is nothing to say. */
-export const onClientError = (
-  error: Error & { readonly code?: string },
-  socket: Socket & { readonly _httpMessage?: ServerResponse | null }
-): void => {
-  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnhurried(socket)) return
-  const answering = socket._httpMessage
-  if (!socket.writable || error.code === "ECONNRESET" || (answering && isAnother(answering))) {
-    socket.destroy()
-    return
+/** The request line of what node does not read since it does not know the method. */
+const otherMethod = /^([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}) (\S{1,8192}) HTTP\/1\.[01]\r?\n/
+
+const reasonOf = (status: number) => STATUS_CODES[status] ?? ""
+
+/**
+ * What node could not read as a request, or as the rest of one. Where the answer is to another there is nothing to say. `refuse` answers
+ * for a method that nothing takes.
+ */
+export const makeOnClientError =
+  (refuse: (method: string, target: string) => ProblemFields) =>
+  (
+    error: Error & { readonly code?: string; readonly rawPacket?: Buffer },
+    socket: Socket & { readonly _httpMessage?: ServerResponse | null }
+  ): void => {
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnhurried(socket)) return
+    const answering = socket._httpMessage
+    if (!socket.writable || error.code === "ECONNRESET" || (answering && isAnother(answering))) {
+      socket.destroy()
+      return
+    }
+    const [, method, target] =
+      error.code === "HPE_INVALID_METHOD" ? (otherMethod.exec(error.rawPacket?.toString("latin1") ?? "") ?? []) : []
+    if (method !== undefined) {
+      const problem = refuse(method, target!)
+      sendRawProblem(socket, problem, reasonOf(statusOf(problem)))
+      return
+    }
+    const [problem, reason] = broken[error.code ?? ""] ?? malformed
+    sendRawProblem(socket, problem, reason)
   }
-  const [problem, reason] = broken[error.code ?? ""] ?? malformed
-  sendRawProblem(socket, problem, reason)
-}
