@@ -4,7 +4,13 @@ import { findProgram, StackError } from "./stack/processes.ts"
 export const isCi = (): boolean => !["", "0", "false", undefined].includes(process.env.CI)
 
 /** Programs that tests run where they are there, and the Debian package of each. */
-export const programs = { fish: "fish", script: "bsdutils", zsh: "zsh" } as const
+export const programs = {
+  fish: "fish",
+  java: "default-jre-headless",
+  openssl: "openssl",
+  script: "bsdutils",
+  zsh: "zsh"
+} as const
 
 /** Whether a program is there; under CI a missing one is an error. */
 export const hasProgram = (name: keyof typeof programs): boolean => {

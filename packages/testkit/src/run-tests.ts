@@ -155,7 +155,7 @@ const runAll = async (): Promise<number> => {
     const needing = served.filter((kind) => kinds.has(kind))
     if (needing.length > 0) await bringServers(needing)
     if (kinds.has("browser") && interruptedBy === undefined) await findBrowser()
-    if (kinds.has("process") && isCi() && interruptedBy === undefined) await findPrograms()
+    if (isCi() && interruptedBy === undefined) await findPrograms()
     if (skipped.size > 0 && isCi()) {
       warn("CAN'T RUN, which is a failure under CI")
       return 1
