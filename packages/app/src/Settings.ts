@@ -95,6 +95,17 @@ type Env = Readonly<Record<string, string | undefined>>
 /** Names with another reader: the commands that talk to a server, the tests, and the stack. */
 const otherNames = ["SLUICE_URL", "SLUICE_CRASH_AT", "SLUICE_STACK"]
 
+/** How the servers of a cluster are named. */
+export const examples = {
+  SLUICE_MARIADB_URL: "mysql://sluice:secret@127.0.0.1:3306/sluice",
+  SLUICE_REDIS_URL: "redis://127.0.0.1:6379",
+  SLUICE_KAFKA_BROKERS: "127.0.0.1:9092,127.0.0.1:9093",
+  SLUICE_MONGODB_URL: "mongodb://127.0.0.1:27017/sluice?replicaSet=rs0"
+}
+
+/** A value as it may be shown: what stands before an @ may be a password. */
+const shown = (value: string) => JSON.stringify(value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@"))
+
 const reader = (env: Env) => {
   const problems: Array<string> = []
   const known = new Set(otherNames)
@@ -104,7 +115,7 @@ const reader = (env: Env) => {
     return env[name]?.trim() || undefined
   }
   const refuse = (name: string, value: string, example: string) => {
-    problems.push(`${name}: ${JSON.stringify(value)} is not understood; for example ${name}=${example}`)
+    problems.push(`${name}: ${shown(value)} is not understood; for example ${name}=${example}`)
     return undefined
   }
   const secret = (name: string): Redacted.Redacted | undefined => {
@@ -137,11 +148,13 @@ const reader = (env: Env) => {
     parsed<A>(name, values.join("|"), fallback, (value) => values.find((candidate) => candidate === value))
   const duration = (name: string, fallback: Duration.Duration) =>
     parsed(name, '"12 seconds"', fallback, (value) => Option.getOrUndefined(Duration.fromInput(value as Duration.Input)))
-  const list = (name: string) =>
-    (text(name) ?? "")
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== "")
+  const list = (name: string): ReadonlyArray<string> => {
+    const value = text(name)
+    if (value === undefined) return []
+    const parts = value.split(",").map((part) => part.trim())
+    if (parts.includes("")) problems.push(`${name}: ${shown(value)} has an empty part between its commas`)
+    return parts.filter((part) => part !== "")
+  }
   const rate = (name: string) =>
     parsed<RateSetting | false | undefined>(name, "20/100", undefined, (value) => {
       if (value === "off") return false
@@ -155,8 +168,10 @@ const reader = (env: Env) => {
 
 type Reader = ReturnType<typeof reader>
 
+/** MongoDB's may name several hosts, each with its port. */
 const isUrl = (value: string, protocols: ReadonlyArray<string>) => {
-  const url = URL.canParse(value) ? new URL(value) : undefined
+  const ofOne = value.replace(/^(mongodb:\/\/(?:[^/]*@)?)(?:[^/@,]+,)+/, "$1")
+  const url = URL.canParse(ofOne) ? new URL(ofOne) : undefined
   return url !== undefined && protocols.includes(url.protocol) && url.hostname !== ""
 }
 
@@ -164,11 +179,11 @@ const kafkaOf = ({ int, known, list, oneOf, problems, secret }: Reader, needed: 
   const brokers = list("SLUICE_KAFKA_BROKERS")
   known.add("SLUICE_KAFKA_BROKERS")
   if (needed && brokers.length === 0) {
-    problems.push("SLUICE_KAFKA_BROKERS is missing; for example SLUICE_KAFKA_BROKERS=127.0.0.1:9092,127.0.0.1:9093")
+    problems.push(`SLUICE_KAFKA_BROKERS is missing; for example SLUICE_KAFKA_BROKERS=${examples.SLUICE_KAFKA_BROKERS}`)
   }
   for (const broker of brokers) {
     if (!/^[A-Za-z0-9.[\]:_-]+:\d{1,5}$/.test(broker)) {
-      problems.push(`SLUICE_KAFKA_BROKERS: ${JSON.stringify(broker)} is not host:port; for example 127.0.0.1:9092`)
+      problems.push(`SLUICE_KAFKA_BROKERS: ${shown(broker)} is not host:port; for example 127.0.0.1:9092`)
     }
   }
   const mechanism = oneOf("SLUICE_KAFKA_SASL_MECHANISM", saslMechanisms, "plain")
@@ -185,7 +200,8 @@ const kafkaOf = ({ int, known, list, oneOf, problems, secret }: Reader, needed: 
 
 const clusterUrls = (read: Reader, needed: boolean): ClusterUrls => {
   const { problems, secret } = read
-  const url = (name: string, protocols: ReadonlyArray<string>, example: string, valid = (_: string) => true) => {
+  const url = (name: keyof typeof examples, protocols: ReadonlyArray<string>, valid = (_: string) => true) => {
+    const example = examples[name]
     const value = secret(name)
     if (value === undefined) {
       if (needed) problems.push(`${name} is missing; for example ${name}=${example}`)
@@ -198,11 +214,9 @@ const clusterUrls = (read: Reader, needed: boolean): ClusterUrls => {
     }
     return value
   }
-  const mariadb = url("SLUICE_MARIADB_URL", ["mysql:", "mariadb:"], "mysql://sluice:secret@127.0.0.1:3306/sluice", (value) =>
-    /^\/[^/]+$/.test(new URL(value).pathname)
-  )
-  const redis = url("SLUICE_REDIS_URL", ["redis:", "rediss:"], "redis://127.0.0.1:6379")
-  const mongodb = url("SLUICE_MONGODB_URL", ["mongodb:", "mongodb+srv:"], "mongodb://127.0.0.1:27017/sluice?replicaSet=rs0")
+  const mariadb = url("SLUICE_MARIADB_URL", ["mysql:", "mariadb:"], (value) => /^\/[^/]+$/.test(new URL(value).pathname))
+  const redis = url("SLUICE_REDIS_URL", ["redis:", "rediss:"])
+  const mongodb = url("SLUICE_MONGODB_URL", ["mongodb:", "mongodb+srv:"])
   return {
     mariadb,
     redis: Redacted.value(redis)
@@ -287,7 +301,7 @@ export const readSettings = (
     const urls = clusterUrls(read, kind === "cluster")
     const asked = overrides.roles?.split(",").map((name) => name.trim()) ?? list("SLUICE_ROLES")
     for (const name of asked) {
-      if (!isRole(name)) problems.push(`roles: ${JSON.stringify(name)} is none; the roles are ${roles.join(", ")}`)
+      if (!isRole(name)) problems.push(`roles: ${shown(name)} is none; the roles are ${roles.join(", ")}`)
     }
     known.add("SLUICE_ROLES")
     if (kind === "embedded" && asked.length > 0 && roles.some((role) => !asked.includes(role))) {
@@ -309,7 +323,7 @@ export const readSettings = (
     const trustedProxies = list("SLUICE_TRUSTED_PROXIES")
     for (const entry of trustedProxies) {
       if (!isAddressOrBlock(entry)) {
-        problems.push(`SLUICE_TRUSTED_PROXIES: ${JSON.stringify(entry)} is no address or block of them; for example 10.0.0.0/8`)
+        problems.push(`SLUICE_TRUSTED_PROXIES: ${shown(entry)} is no address or block of them; for example 10.0.0.0/8`)
       }
     }
     const host = overrides.host ?? text("SLUICE_HOST") ?? "127.0.0.1"
@@ -322,7 +336,7 @@ export const readSettings = (
     const frameAncestors = list("SLUICE_FRAME_ANCESTORS")
     for (const origin of frameAncestors) {
       if (!/^https?:\/\/(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?$/.test(origin)) {
-        problems.push(`SLUICE_FRAME_ANCESTORS: ${JSON.stringify(origin)} is not an origin; for example https://shop.example`)
+        problems.push(`SLUICE_FRAME_ANCESTORS: ${shown(origin)} is not an origin; for example https://shop.example`)
       }
     }
     const settings: Settings = {

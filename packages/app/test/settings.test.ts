@@ -52,6 +52,38 @@ describe("settings", () => {
     })
   )
 
+  it.effect("no password is shown where none belongs, and no part is left out", () =>
+    Effect.gen(function* () {
+      const brokers = (value: string) => problemsOf({ SLUICE_KAFKA_BROKERS: value })
+      assert.deepStrictEqual(yield* brokers("kafka://u:MARKED@x@k:9092"), [
+        'SLUICE_KAFKA_BROKERS: "kafka://***@k:9092" is not host:port; for example 127.0.0.1:9092'
+      ])
+      assert.deepStrictEqual(yield* brokers("a:9092,,b:9092"), [
+        'SLUICE_KAFKA_BROKERS: "a:9092,,b:9092" has an empty part between its commas'
+      ])
+      const all = ["SLUICE_PORT", "SLUICE_ROLES", "SLUICE_TRUSTED_PROXIES", "SLUICE_FRAME_ANCESTORS", "SLUICE_ENGINES"]
+      const problems = yield* problemsOf(Object.fromEntries(all.map((name) => [name, "mysql://u:MARKED@db/x"])))
+      assert.isAtLeast(problems.length, all.length)
+      assert.notInclude(problems.join(), "MARKED")
+    })
+  )
+
+  it.effect("MongoDB may have several hosts", () =>
+    Effect.gen(function* () {
+      const settings = (url: string) =>
+        readSettings({
+          SLUICE_ENGINES: "cluster",
+          SLUICE_MARIADB_URL: "mysql://u:p@db/sluice",
+          SLUICE_REDIS_URL: "redis://r",
+          SLUICE_KAFKA_BROKERS: "k:9092",
+          SLUICE_MONGODB_URL: url
+        })
+      yield* settings("mongodb://u:p@m1:27017,m2:27018,m3/sluice?replicaSet=rs0")
+      const { problems } = yield* Effect.flip(settings("mongodb://m1:27017,m2:many/sluice"))
+      assert.include(problems.join(), "SLUICE_MONGODB_URL: its value (not shown) is not such a URL")
+    })
+  )
+
   it.effect("a secret may stand in a file, but not in two places", () =>
     Effect.gen(function* () {
       const file = join(mkdtempSync(join(tmpdir(), "sluice-")), "key")

@@ -4,12 +4,13 @@ import { ordersTopic, winsTopic } from "@sluice/domain"
 import { deadLetterTopic, EventLog, EventLogKafka, Kafka, MariaDb, MongoDb, Redis, SignalsRedis } from "@sluice/engines"
 import { OrderViews, OrderViewsMongoDb, OrderViewsSql } from "@sluice/orders"
 import { JoinTraces, WaitingRoom, WaitingRoomRedis } from "@sluice/waiting-room"
-import { Effect, Layer, Schedule } from "effect"
+import { Effect, Layer, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import type { ClusterUrls, Settings } from "../Settings.ts"
 import { named } from "../StartError.ts"
 import { layerHealth } from "./health.ts"
 import { migrate } from "./migrations.ts"
+import * as Reach from "./Reach.ts"
 
 /** Nobody needs the order view but readers of orders, who are told when it is away. */
 const health = (orderView: Settings["orderView"]) =>
@@ -40,22 +41,27 @@ const topics = Layer.effectDiscard(
   )
 )
 
+const shown = (url: Redacted.Redacted) => Reach.withoutSecrets(Redacted.value(url))
+
 export const layer = (urls: ClusterUrls, orderView: Settings["orderView"], isTraced = false) => {
   const log = topics.pipe(Layer.provideMerge(EventLogKafka.layer(urls.kafka)), Layer.provideMerge(Kafka.layer(urls.kafka)))
   const room = Layer.mergeAll(WaitingRoomRedis.layer, SignalsRedis.layer, isTraced ? JoinTraces.layerRedis : Layer.empty).pipe(
     Layer.provide(Redis.layer({ urls: urls.redis })),
-    named("SLUICE_REDIS_URL (value not shown)")
+    named(`SLUICE_REDIS_URL (${urls.redis.map(shown).join(",")})`)
   )
   const sql = migrate().pipe(
     Layer.provideMerge(MariaDb.layer({ url: urls.mariadb, maxConnections: 20 })),
-    named("SLUICE_MARIADB_URL (value not shown)")
+    named(`SLUICE_MARIADB_URL (${shown(urls.mariadb)})`)
   )
   const views =
     orderView === "mongodb"
       ? OrderViewsMongoDb.layer().pipe(
           Layer.provide(MongoDb.layer({ url: urls.mongodb })),
-          named("SLUICE_MONGODB_URL (value not shown)")
+          named(`SLUICE_MONGODB_URL (${shown(urls.mongodb)})`)
         )
       : OrderViewsSql.layer.pipe(Layer.provide(sql))
-  return health(orderView).pipe(Layer.provideMerge(Layer.mergeAll(log, room, sql, views)))
+  return health(orderView).pipe(
+    Layer.provideMerge(Layer.mergeAll(log, room, sql, views)),
+    Layer.provide(Layer.effectDiscard(Reach.check(urls, orderView)))
+  )
 }
