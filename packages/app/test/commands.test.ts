@@ -192,6 +192,43 @@ describe("campaign", () => {
     })
   )
 
+  for (const [times, reason] of [
+    [["--opens-at", "2999-01-02T00:00:00Z", "--closes-at", "2999-01-01T00:00:00Z"], "not after --opens-at"],
+    [["--closes-at", "2020-01-01T00:00:00Z"], "over already"]
+  ] as const) {
+    it.live(`create: a closing that is ${reason} is wrong usage, with an example, and not sent`, () =>
+      Effect.gen(function* () {
+        const { requests, url } = yield* serving()
+        const env = { SLUICE_URL: url, SLUICE_ADMIN_KEY: adminKey }
+        const { code, err } = yield* sluice(["campaign", "create", "new", "--stock", "5", "--rate", "1", ...times], env)
+        assert.strictEqual(code, 2)
+        assert.include(err, `--closes-at ${JSON.stringify(times.at(-1))} is ${reason}`)
+        const example = /for example --closes-at (\S+)$/.exec(err)![1]!
+        assert.isAbove(Date.parse(example), Date.parse(times[0] === "--opens-at" ? times[1] : new Date().toISOString()))
+        assert.deepStrictEqual(requests, [])
+      })
+    )
+  }
+
+  it.live("open and pause fail for one that is closed; close leaves it as it is", () =>
+    Effect.gen(function* () {
+      const { requests, url } = yield* serving({ closedAt: "2026-11-24T12:00:00.000Z" })
+      const env = { SLUICE_URL: url, SLUICE_ADMIN_KEY: adminKey }
+      for (const asked of ["open", "pause"]) {
+        const { code, err, out } = yield* sluice(["campaign", asked, "spring"], env)
+        assert.strictEqual(code, 1)
+        assert.match(out, /^state +closed$/m)
+        assert.match(err, /The campaign spring closed at 2026-11-24T12:00:00.000Z: it can't be (opened|paused)/)
+      }
+      requests.length = 0
+      const { code, err, out } = yield* sluice(["campaign", "close", "spring"], env)
+      assert.strictEqual(code, 0)
+      assert.match(err, /closed already, since 2026-11-24T12:00:00.000Z/)
+      assert.match(out, /^closes +2026-11-24T12:00:00.000Z$/m)
+      assert.isFalse(requests.some((line) => line.startsWith("PATCH")))
+    })
+  )
+
   it.live("nobody there: says what to do", () =>
     Effect.gen(function* () {
       const url = yield* gone

@@ -13,6 +13,7 @@ export interface DropOptions {
   /** Handled before the drop sees it; true: answered. */
   readonly before?: (req: IncomingMessage, res: ServerResponse) => boolean
   readonly adminKey?: string
+  readonly closedAt?: string
   /** Without it a campaign has to be created first. */
   readonly campaignId?: string
 }
@@ -52,12 +53,13 @@ export const drop = (options: DropOptions) => {
     return lie({ ...base, state: "waiting", position: place - admitted(), pollAfterMs: 50 }, userId)
   }
 
+  let closesAt: string | null = options.closedAt ?? null
   const campaign = () => {
     const issued = admitted()
     return {
       id: campaignId,
       name: "Test",
-      state: issued === stock ? "sold_out" : "open",
+      state: closesAt !== null ? "closed" : issued === stock ? "sold_out" : "open",
       stock,
       remaining: stock - issued,
       waiting: places.size - issued,
@@ -66,7 +68,7 @@ export const drop = (options: DropOptions) => {
       dead: 0,
       ratePerSecond: perSecond,
       opensAt: null,
-      closesAt: null,
+      closesAt,
       maxWaiting: null
     }
   }
@@ -104,7 +106,8 @@ export const drop = (options: DropOptions) => {
     if (id !== campaignId || campaignId === undefined) return problem(res, 404, "Not found")
     if (req.method === "PATCH") {
       if (!isAdmin) return problem(res, 401, "Unauthorized")
-      const { stock: wanted } = JSON.parse(body)
+      const { closesAt: end, stock: wanted } = JSON.parse(body)
+      closesAt = end ?? closesAt
       if (wanted < stock) return problem(res, 409, "Refused", { errors: [{ path: "stock", message: "only up" }] })
       return send(res, 200, campaign())
     }

@@ -11,6 +11,7 @@ import {
 } from "@sluice/domain"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { checkNotClosed, checkTimes, isClosed } from "./campaign-check.ts"
 import { count, json, list, plain, table } from "./Output.ts"
 import * as Remote from "./Remote.ts"
 
@@ -65,6 +66,7 @@ const create = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ closesAt, id, json, maxWaiting, name, opensAt, paused, rate, stock, url }) {
+    yield* checkTimes(Option.getOrNull(opensAt), Option.getOrNull(closesAt))
     const body = {
       id,
       name: Option.getOrElse(name, () => id),
@@ -122,7 +124,9 @@ const open = Command.make(
   "open",
   { ...remote, id },
   Effect.fnUntraced(function* ({ id, json, url }) {
-    yield* print(json, yield* change(url, id, { paused: false }), campaignText)
+    const campaign = yield* change(url, id, { paused: false })
+    yield* print(json, campaign, campaignText)
+    yield* checkNotClosed(campaign, "opened")
   })
 ).pipe(
   Command.withDescription("Let the crowd pass (again): ends a pause. An opening time that was set still holds"),
@@ -133,7 +137,9 @@ const pause = Command.make(
   "pause",
   { ...remote, id },
   Effect.fnUntraced(function* ({ id, json, url }) {
-    yield* print(json, yield* change(url, id, { paused: true }), campaignText)
+    const campaign = yield* change(url, id, { paused: true })
+    yield* print(json, campaign, campaignText)
+    yield* checkNotClosed(campaign, "paused")
   })
 ).pipe(
   Command.withDescription("Admit nobody until it is opened again; users may join and keep their places"),
@@ -183,6 +189,11 @@ const close = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ at, id, json, url }) {
+    const campaign = yield* Remote.call(url, { method: "GET", path: `/campaigns/${id}` }, CampaignView)
+    if (Option.isNone(at) && isClosed(campaign)) {
+      yield* Console.error(`The campaign ${id} is closed already, since ${campaign.closesAt}.`)
+      return yield* print(json, campaign, campaignText)
+    }
     const now = new Date(yield* Clock.currentTimeMillis).toISOString()
     yield* print(json, yield* change(url, id, { closesAt: Option.getOrElse(at, () => now) }), campaignText)
   })
