@@ -101,7 +101,8 @@ export class WaitingRoom extends Context.Service<
       readonly wins: ReadonlyArray<Win>
     }>
     /**
-     * Idempotent. A win that the room does not know as its own is only noted as won; a user or a serial that has an issuance keeps it.
+     * Idempotent. A win that the room does not know as its own is only noted as won; a user who has an issuance keeps it. Where an
+     * issuance has the serial of somebody else's, the counters may not add up from then on: such a room is to be rebuilt.
      * Answers how many of the issued ones were not expected: neither under way nor known as issued.
      */
     readonly settle: (campaignId: CampaignId, settlement: Settlement) => Answer<number>

@@ -45,6 +45,28 @@ export const reconciliationSuite = (name: string, engines: Layer.Layer<Engines, 
       }).pipe(Effect.provide(all))
     )
 
+    it.live("believes the database where it names another owner of a serial", () =>
+      Effect.gen(function* () {
+        const [admin, drop, sql] = [yield* CampaignAdmin, yield* Drop, yield* SqlClient.SqlClient]
+        const id = yield* open(4, { paused: true })
+        yield* joinAll(drop, id, users(3))
+        yield* admin.change(id, { paused: false })
+        yield* eventually("issued", balanced(id), ({ issued }) => issued === 3)
+        yield* admin.change(id, { paused: true })
+        yield* sql`UPDATE issuances SET user_id = 'owner' WHERE campaign_id = ${id} AND serial = 2`
+        const report = yield* admin.reconcile(id)
+        assertAddsUp(report)
+        assert.isAtLeast(report.driftFound, 1)
+        assert.strictEqual(report.driftMended, report.driftFound)
+        assert.deepInclude(yield* admin.reconcile(id), { issued: 3, remaining: 1, driftFound: 0, driftMended: 0 })
+        const told = yield* joinAll(drop, id, [...users(3), "owner"])
+        assert.deepStrictEqual(
+          told.map(({ view }) => `${view.state} ${view.serial ?? view.position}`),
+          ["issued 1", "waiting 1", "issued 3", "issued 2"]
+        )
+      }).pipe(Effect.provide(all))
+    )
+
     it.live("finds no drift while a crowd is served", () =>
       Effect.gen(function* () {
         const [admin, drop] = [yield* CampaignAdmin, yield* Drop]
