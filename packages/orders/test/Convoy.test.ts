@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { eventually } from "@sluice/testkit/suites/ordersKit"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import * as Convoy from "../src/Convoy.ts"
 
@@ -28,8 +29,7 @@ describe("Convoy", () => {
           { concurrency: "unbounded" }
         )
       )
-      yield* Effect.sleep("20 millis")
-      assert.strictEqual(convoy.waiting(), 7)
+      yield* eventually("the lanes are taken", Effect.sync(convoy.waiting), (waiting) => waiting === 7)
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(
         yield* Fiber.join(answers),
