@@ -1,6 +1,11 @@
+import { spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Redis, type RedisError } from "@sluice/engines"
 import { areOurs, isLive, liveUrl } from "@sluice/testkit/live"
+import { root } from "@sluice/testkit/stack/checkout"
 import { env, names, restart, servers, status, stop } from "@sluice/testkit/stack/index"
 import { Effect, Redacted } from "effect"
 import { assert, describe, it } from "vitest"
@@ -42,4 +47,26 @@ describe.runIf(isLive())("the stack", async () => {
     assert.strictEqual(await onRedis((redis) => redis.call("GET", key)), "kept")
     await onRedis((redis) => redis.call("DEL", key))
   })
+  it.runIf((await status()).every(({ source }) => source === "native"))(
+    "comes up in a checkout whose path holds spaces and more than ASCII, whatever the locale",
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), "sluice-sp ace ümlaut-"))
+      const stack = (...args: ReadonlyArray<string>) =>
+        spawnSync(process.execPath, [join(folder, "packages/testkit/src/stack/main.ts"), ...args], {
+          encoding: "utf8",
+          env: { PATH: process.env.PATH, HOME: process.env.HOME, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? "" }
+        })
+      try {
+        for (const file of ["packages/testkit/package.json", "packages/testkit/src/stack", "package.json"]) {
+          cpSync(join(root, file), join(folder, file), { recursive: true })
+        }
+        symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+        const { status, stderr } = stack("up", "--source", "native")
+        assert.deepStrictEqual([status, stderr], [0, ""])
+      } finally {
+        stack("down", "--purge")
+        rmSync(folder, { recursive: true })
+      }
+    }
+  )
 })

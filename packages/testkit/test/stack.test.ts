@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { root } from "@sluice/testkit/stack/checkout"
 import { servers } from "@sluice/testkit/stack/index"
+import { properties } from "@sluice/testkit/stack/kafka"
 import { cached, systemProgram, tool } from "@sluice/testkit/stack/packages"
 import { end, freePort, isRunning, launch, run, StackError, signal } from "@sluice/testkit/stack/processes"
 import { afterAll, afterEach, assert, describe, it, vi } from "vitest"
@@ -31,6 +33,23 @@ describe("addresses", () => {
       servers[name].addressesOf(value).map(({ host, port }) => `${host}:${port}`),
       [...expected]
     )
+  })
+})
+
+describe("Kafka's properties", () => {
+  it("say any path in ASCII, as Java reads it", () => {
+    const record = { source: "native", port: 1, controllerPort: 2, password: "" } as const
+    const text = properties(record, "/h/sp ace ümlaut 🎉\\x")
+    assert.include(text, "\nlog.dirs=/h/sp ace \\u00fcmlaut \\ud83c\\udf89\\\\x\n")
+  })
+})
+
+describe("containers", () => {
+  it("are of the versions that run natively", () => {
+    const compose = readFileSync(join(root, "docker-compose.yml"), "utf8")
+    for (const image of ["mariadb:10\\.11\\.\\d+", "redis:7\\.0\\.\\d+", "apache/kafka:4\\.1\\.0", "mongo:6\\.0\\.5"]) {
+      assert.match(compose, new RegExp(`image: ${image}\n`))
+    }
   })
 })
 
@@ -111,6 +130,21 @@ describe("downloads", () => {
     assert.instanceOf(error, StackError)
     assert.match(error.message, reason)
     await failureOf(cached("refused", sums, download, silent))
+  })
+
+  it("are kept in the checkout where the user's cache can't be written", async () => {
+    const told: Array<string> = []
+    const name = `test-${process.pid}`
+    writeFileSync(join(work, "file"), "")
+    vi.stubEnv("XDG_CACHE_HOME", join(work, "file"))
+    const directory = await cached(name, sums, writing(["a.jar", "a"]), (line) => told.push(line))
+    try {
+      assert.strictEqual(directory, join(root, ".sluice/cache", name))
+      assert.match(told.join(), /can't be written \(ENOTDIR\)/)
+      assert.strictEqual(await cached(name, sums, never, silent), directory)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it("that two make at once are made by both, and kept once", async () => {

@@ -43,7 +43,7 @@ const compose = (args: ReadonlyArray<string>, records: Partial<{ readonly [name 
   const call = async () => {
     const [program = "docker", ...first] = (await engine()) ?? ["docker", "compose"]
     const project = ["-p", `sluice-${id}`, "-f", join(root, "docker-compose.yml")]
-    return run({ program, args: [...first, ...project, ...args] }, { env: environment(records) })
+    return run({ program, args: [...first, ...project, ...args], env: environment(records) })
   }
   const called = turn.then(call)
   turn = called.catch(() => {})

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { dataOf, folder, type Record } from "./checkout.ts"
 import { cached, type Sums, type Tell, tool } from "./packages.ts"
-import { run } from "./processes.ts"
+import { type Command, run } from "./processes.ts"
 import { addressesOfUrl, type Server } from "./server.ts"
 
 const version = "4.1.0"
@@ -42,6 +42,10 @@ const download = (tell: Tell) => async (directory: string) => {
   }
 }
 
+/** Java reads properties as ISO-8859-1, and a backslash as the beginning of an escape. */
+const escaped = (value: string) =>
+  value.replace(/\\|[^\x20-\x7e]/g, (unit) => (unit === "\\" ? "\\\\" : `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`))
+
 export const properties = ({ controllerPort, port }: Record, data: string) => `
 process.roles=broker,controller
 node.id=1
@@ -50,7 +54,7 @@ listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=${data}
+log.dirs=${escaped(data)}
 num.partitions=4
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -61,10 +65,13 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 `
 
+/** Without a locale of its own Java finds no file whose path is not ASCII. */
+const utf8 = { LC_ALL: "C.UTF-8" }
+
 /** The folder that holds them, downloaded where they are missing. */
 export const jarsOf = (tell: Tell): Promise<string> => cached(`kafka-${version}`, sums, download(tell), tell)
 
-const makeData = async (record: Record, java: (...args: Array<string>) => { program: string; args: Array<string> }) => {
+const makeData = async (record: Record, java: (...args: Array<string>) => Command) => {
   const data = dataOf("kafka")
   if (existsSync(data)) return
   const fresh = `${data}.new`
@@ -115,8 +122,9 @@ export const kafka: Server = {
   prepare: async (record, tell) => {
     const program = tool(["java"], "Kafka runs on Java 17 or newer", ["default-jre-headless"])
     const jars = await jarsOf(tell)
-    const java = (...args: Array<string>) => ({
+    const java = (...args: Array<string>): Command => ({
       program,
+      env: utf8,
       args: ["-Xmx512m", "-Xms256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", join(jars, "*"), ...args]
     })
     await makeData(record, java)

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { mkdir, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { dataOf, folder, id } from "./checkout.ts"
 import { systemProgram } from "./packages.ts"
 import { run } from "./processes.ts"
@@ -37,8 +37,9 @@ const makeData = async (install: string) => {
   const fresh = `${data}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(fresh, { recursive: true })
-  const options = [`--datadir=${fresh}`, "--auth-root-authentication-method=socket", "--skip-test-db", ...asRoot]
-  await run({ program: install, args: ["--no-defaults", ...options] })
+  // The script does not quote the path, which may hold spaces: it gets one that does not.
+  const options = [`--datadir=./${basename(fresh)}`, "--auth-root-authentication-method=socket", "--skip-test-db", ...asRoot]
+  await run({ program: install, args: ["--no-defaults", ...options], cwd: dirname(fresh) })
   await rename(fresh, data)
 }
 

@@ -6,9 +6,10 @@
 
 import { hash } from "node:crypto"
 import { existsSync } from "node:fs"
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { access, constants, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { root } from "./checkout.ts"
 import { findProgram, run, StackError } from "./processes.ts"
 
 export type Tell = (line: string) => void
@@ -40,10 +41,11 @@ export const installPackages = (purpose: string, packages: ReadonlyArray<string>
 }
 
 const apt = (args: ReadonlyArray<string>) =>
-  run(
-    { program: "apt-get", args: ["-q", "-o", "DPkg::Lock::Timeout=600", ...args] },
-    { env: { DEBIAN_FRONTEND: "noninteractive" } }
-  )
+  run({
+    program: "apt-get",
+    args: ["-q", "-o", "DPkg::Lock::Timeout=600", ...args],
+    env: { DEBIAN_FRONTEND: "noninteractive" }
+  })
 
 const policy = "/usr/sbin/policy-rc.d"
 
@@ -100,6 +102,22 @@ const differenceTo = async (sums: Sums, directory: string): Promise<string | und
   return undefined
 }
 
+/** The user's, or where that can't be written the checkout's own. */
+const cacheFor = async (name: string, tell: Tell): Promise<string> => {
+  const ofUser = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "sluice")
+  if (existsSync(join(ofUser, name))) return ofUser
+  try {
+    await mkdir(ofUser, { recursive: true })
+    await access(ofUser, constants.W_OK)
+    return ofUser
+  } catch (error) {
+    const own = join(root, ".sluice/cache")
+    tell(`${ofUser} can't be written (${(error as NodeJS.ErrnoException).code}): ${name} is kept in ${own}`)
+    await mkdir(own, { recursive: true })
+    return own
+  }
+}
+
 /** The folder with exactly the files of `sums`, from the user's cache, else by `download` into a folder that it is given. */
 export const cached = async (
   name: string,
@@ -107,15 +125,13 @@ export const cached = async (
   download: (directory: string) => Promise<void>,
   tell: Tell
 ): Promise<string> => {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "sluice")
-  const kept = join(cache, name)
+  const kept = join(await cacheFor(name, tell), name)
   if (existsSync(kept)) {
     const difference = await differenceTo(sums, kept)
     if (difference === undefined) return kept
     tell(`${kept}: ${difference}; downloading it again`)
     await rm(kept, { recursive: true, force: true })
   }
-  await mkdir(cache, { recursive: true })
   const fresh = await mkdtemp(`${kept}.`)
   try {
     await download(fresh)

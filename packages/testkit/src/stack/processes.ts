@@ -27,6 +27,7 @@ export interface Command {
   readonly program: string
   readonly args: ReadonlyArray<string>
   readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** When the process started, in ticks since boot; undefined once it has ended, or where it is only not yet reaped. */
@@ -60,9 +61,14 @@ export const signal = (process_: Process, name: NodeJS.Signals): void => {
 }
 
 /** Starts a program in a session of its own, with all its output at the end of `log`. */
-export const launch = async ({ args, cwd, program }: Command, log: string): Promise<Process> => {
+export const launch = async ({ args, cwd, env, program }: Command, log: string): Promise<Process> => {
   const output = openSync(log, "a", 0o600)
-  const child = spawn(program, args, { cwd, detached: true, stdio: ["ignore", output, output] })
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    detached: true,
+    stdio: ["ignore", output, output]
+  })
   closeSync(output)
   await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject))
   child.unref()
@@ -87,8 +93,8 @@ const isTrueWithin = async (ms: number, condition: () => boolean): Promise<boole
 
 /** Runs a program to its end and gives its output; a failure carries the last lines of all it said. */
 export const run = async (
-  { args, cwd, program }: Command,
-  { env, timeoutMs = 900_000 }: { readonly env?: Readonly<Record<string, string>>; readonly timeoutMs?: number } = {}
+  { args, cwd, env, program }: Command,
+  { timeoutMs = 900_000 }: { readonly timeoutMs?: number } = {}
 ): Promise<string> => {
   const child = spawn(program, args, {
     cwd,
