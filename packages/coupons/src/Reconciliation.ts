@@ -28,8 +28,8 @@ export const make = Effect.gen(function* () {
   const recovery = yield* Recovery
   const room = yield* WaitingRoom
 
-  /** Tells the room every issuance, which changes nothing about those that it knows, and then compares. */
-  const look = Effect.fnUntraced(function* (campaignId: CampaignId) {
+  /** Tells the room every issuance, which changes nothing about those that it knows; answers how many it should have known. */
+  const tell = Effect.fnUntraced(function* (campaignId: CampaignId) {
     const unsettled = yield* recovery.answered(campaignId, room.unsettled(campaignId, unsettledAtMost))
     const pending = new Set(unsettled.map(({ serial }) => serial))
     const overdueMs = (yield* Clock.currentTimeMillis) - 2 * settleLeaseMs
@@ -45,24 +45,33 @@ export const make = Effect.gen(function* () {
         })
       })
     )
+    return missed
+  })
+
+  /** Counts on both sides, the room first; `wrong` is by how much the room can't be right. */
+  const compare = Effect.fnUntraced(function* (campaignId: CampaignId) {
     const counters = yield* recovery.answered(campaignId, room.counters(campaignId))
-    const { dead, issued, issuing, remaining, stock } = counters
     const written = yield* sqlDown(issuances.count(campaignId))
-    const wrong = Math.max(0, issued - written, Math.abs(stock - remaining - issuing - issued - dead))
-    return { counters, missed, wrong, drift: Math.max(missed, wrong) }
+    const { dead, issued, issuing, remaining, stock } = counters
+    return { counters, wrong: Math.max(0, issued - written, Math.abs(stock - remaining - issuing - issued - dead)) }
   })
 
   const reconcile = Effect.fn("Reconciliation.reconcile")(function* (campaignId: CampaignId) {
-    const first = yield* look(campaignId)
+    const missed = yield* tell(campaignId)
+    const first = yield* compare(campaignId)
     const campaign = yield* sqlDown(campaigns.find(campaignId))
     if (Option.isNone(campaign)) return yield* new CampaignNotFound({ campaignId })
-    const told = first.drift === 0 ? first : yield* look(campaignId)
-    if (told.drift > 0) yield* recovery.renew(campaignId, campaign.value.generation)
-    const last = told.drift === 0 ? told : yield* look(campaignId)
 
-    const driftFound = Math.max(0, first.missed - told.missed) + told.drift
+    // A second look, for what telling did not mend.
+    const refused = missed === 0 ? 0 : yield* tell(campaignId)
+    const second = missed === 0 && first.wrong === 0 ? first : yield* compare(campaignId)
+    const left = Math.max(refused, second.wrong)
+    if (left > 0) yield* recovery.renew(campaignId, campaign.value.generation)
+    const last = left === 0 ? second : yield* compare(campaignId)
+
+    const driftFound = Math.max(0, missed - refused) + left
     const { dead, issued, issuing, remaining, stock } = last.counters
-    const driftMended = driftFound - Math.min(driftFound, last.drift)
+    const driftMended = driftFound - Math.min(driftFound, last.wrong)
     return { campaignId, stock, issued, issuing, remaining, dead, driftFound, driftMended } satisfies ReconcileReport
   })
 

@@ -176,7 +176,7 @@ const make = (options: Options) =>
         const going = running.get(campaignId)
         if (going !== undefined) yield* Effect.ignore(Deferred.await(going))
         yield* Deferred.await(yield* start(campaignId, generation))
-      }).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.fail(unavailable("waiting-room")()) }))
+      }).pipe(Effect.timeoutOrElse({ duration: "20 seconds", orElse: () => Effect.fail(unavailable("waiting-room")()) }))
 
     const answered = <A>(campaignId: CampaignId, ask: Effect.Effect<A, NotLoaded | WaitingRoomError>) =>
       ask.pipe(
