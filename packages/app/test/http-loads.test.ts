@@ -174,7 +174,7 @@ describe("an upload", () => {
 
   it.live("may take longer than other requests, one that breaks off fails and goes on when it is sent again", () =>
     Effect.gen(function* () {
-      const { ask, ended, port, rows, upload } = yield* start({}, { requestTimeout: "300 millis" })
+      const { ask, ended, port, rows, upload } = yield* start({}, { requestTimeout: "1 second" })
       const head = (job: string) =>
         `POST /loads?table=t&job=${job} HTTP/1.1\r\nhost: a\r\nauthorization: ${asAdmin.authorization}\r\ncontent-type: text/csv\r\n` +
         "transfer-encoding: chunked\r\n\r\n5\r\nname\n\r\n"
