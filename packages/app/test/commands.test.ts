@@ -371,11 +371,28 @@ describe("dlq", () => {
   it.live("replays", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
-      const { url } = yield* answering({ topic: "sluice.wins", replayed: 1200, remaining: 0 }, asked)
+      const { url } = yield* answering({ topic: "sluice.wins", replayed: 1200, remaining: 0, refused: [] }, asked)
       const env = { SLUICE_URL: url, SLUICE_ADMIN_KEY: adminKey }
       const { out } = yield* sluice(["dlq", "replay"], env)
       assert.deepStrictEqual(asked, ["POST /admin/dead-letters/replay?topic=sluice.wins true"])
       assert.strictEqual(out, "1,200 brought back to sluice.wins, 0 dead letters remain")
+    })
+  )
+
+  it.live("fails where one can't be brought back, and names it", () =>
+    Effect.gen(function* () {
+      const refused = [{ key: "c\u001b9", origin: "2:49", reason: "too large" }]
+      const { url } = yield* answering({ topic: "sluice.wins", replayed: 2, remaining: 1, refused }, [])
+      const env = { SLUICE_URL: url, SLUICE_ADMIN_KEY: adminKey }
+      for (const [argv, printed] of [
+        [["dlq", "replay"], /^2 brought back/],
+        [["dlq", "replay", "--json"], /"replayed":2/]
+      ] as const) {
+        const { code, err, out } = yield* sluice(argv, env)
+        assert.strictEqual(code, 1)
+        assert.match(out, printed)
+        assert.strictEqual(err, "error: 1 can't be brought back, and stay dead letters:\n  c 9, from 2:49: too large")
+      }
     })
   )
 })

@@ -229,7 +229,7 @@ export const layerFakes = (fakes: Fakes) => {
     DeadLetters,
     DeadLetters.of({
       list: (topic, limit) => Effect.as(told("deadLetters", topic, limit), { topic, total: 0, deadLetters: [] }),
-      replay: (topic, limit) => Effect.as(told("replay", topic, limit), { topic, replayed: 0, remaining: 0 })
+      replay: (topic, limit) => Effect.as(told("replay", topic, limit), { topic, replayed: 0, remaining: 0, refused: [] })
     })
   )
 

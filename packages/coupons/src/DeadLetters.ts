@@ -2,10 +2,11 @@
  * The events that were set aside, for an operator to look at and to bring back.
  *
  * Replay publishes each event under its own key to the topic it came from and only then marks it as done, batch by batch: dying in between
- * brings an event back twice, never not at all. It takes what is there when it starts; an event that fails again is a new dead letter.
+ * brings an event back twice, never not at all. It takes what is there when it starts; an event that fails again is a new dead letter. So
+ * is one of which only the beginning was kept, since the log can't take it: it is not brought back, and the others are.
  */
 import { ordersTopic, Unavailable, winsTopic } from "@sluice/domain"
-import { deadLetterTopic, EventLog, type EventLogError, type LoggedEvent, type NewEvent } from "@sluice/engines"
+import { deadLetterTopic, EventLog, type EventLogError, isCut, type LoggedEvent, type NewEvent } from "@sluice/engines"
 import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 
 /** The topics whose dead letters can be brought back. */
@@ -30,7 +31,13 @@ export type DeadLetter = typeof DeadLetter.Type
 export const DeadLetterList = Schema.Struct({ topic: DeadLetterTopic, total: Schema.Int, deadLetters: Schema.Array(DeadLetter) })
 export type DeadLetterList = typeof DeadLetterList.Type
 
-export const ReplayReport = Schema.Struct({ topic: DeadLetterTopic, replayed: Schema.Int, remaining: Schema.Int })
+export const ReplayReport = Schema.Struct({
+  topic: DeadLetterTopic,
+  replayed: Schema.Int,
+  remaining: Schema.Int,
+  /** Those that can't be brought back, each with why; they stay dead letters, behind the others. */
+  refused: Schema.Array(Schema.Struct({ key: Schema.String, origin: Schema.String, reason: Schema.String }))
+})
 export type ReplayReport = typeof ReplayReport.Type
 
 export const deadLetterGroup = "sluice.dlq"
@@ -60,6 +67,14 @@ const isoOrNull = (ms: string | undefined) => {
   return Number.isNaN(at.getTime()) ? null : at.toISOString()
 }
 
+const originOf = (headers: LoggedEvent["headers"]) => `${headers["origin-partition"] ?? "?"}:${headers["origin-offset"] ?? "?"}`
+
+const refusal = ({ headers, key }: LoggedEvent): ReplayReport["refused"][number] => ({
+  key,
+  origin: originOf(headers),
+  reason: `it is larger than the log takes, so only the beginning of its ${headers["cut-from-bytes"]} bytes was kept`
+})
+
 const view = ({ headers, key, offset, partition, value }: LoggedEvent): DeadLetter => {
   const attempts = Number(headers.attempts)
   return {
@@ -69,7 +84,7 @@ const view = ({ headers, key, offset, partition, value }: LoggedEvent): DeadLett
     value: value.slice(0, shownChars),
     reason: headers.reason ?? "unknown",
     attempts: Number.isSafeInteger(attempts) ? attempts : 0,
-    origin: `${headers["origin-partition"] ?? "?"}:${headers["origin-offset"] ?? "?"}`,
+    origin: originOf(headers),
     failedAt: isoOrNull(headers["failed-at-ms"])
   }
 }
@@ -104,15 +119,19 @@ const make = Effect.gen(function* () {
     function* (topic: DeadLetterTopic, limit: number | undefined) {
       const dlq = deadLetterTopic(topic)
       const wanted = Math.min(limit ?? Number.POSITIVE_INFINITY, yield* waiting(dlq))
-      let replayed = 0
-      while (replayed < wanted) {
-        const events = yield* log.peek({ topic: dlq, group: deadLetterGroup, limit: Math.min(batch, wanted - replayed) })
+      const refused: Array<LoggedEvent> = []
+      let seen = 0
+      while (seen < wanted) {
+        const events = yield* log.peek({ topic: dlq, group: deadLetterGroup, limit: Math.min(batch, wanted - seen) })
         if (events.length === 0) break
-        yield* log.publish(topic, events.map(original))
+        const cut = events.filter(isCut)
+        if (cut.length < events.length) yield* log.publish(topic, events.filter((event) => !isCut(event)).map(original))
+        if (cut.length > 0) yield* log.publish(dlq, cut)
         yield* log.commit(deadLetterGroup, events)
-        replayed += events.length
+        refused.push(...cut)
+        seen += events.length
       }
-      return { topic, replayed, remaining: yield* waiting(dlq) }
+      return { topic, replayed: seen - refused.length, remaining: yield* waiting(dlq), refused: refused.map(refusal) }
     },
     alone.withPermits(1),
     unavailable

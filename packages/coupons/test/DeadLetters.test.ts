@@ -57,15 +57,47 @@ describe("DeadLetters", () => {
     Effect.gen(function* () {
       yield* bury(250)
       const dead = yield* DeadLetters
-      assert.deepStrictEqual(yield* dead.replay(winsTopic, 1), { topic: winsTopic, replayed: 1, remaining: 249 })
-      assert.deepStrictEqual(yield* dead.replay(winsTopic, undefined), { topic: winsTopic, replayed: 249, remaining: 0 })
-      assert.deepStrictEqual(yield* dead.replay(winsTopic, undefined), { topic: winsTopic, replayed: 0, remaining: 0 })
+      assert.deepStrictEqual(yield* dead.replay(winsTopic, 1), { topic: winsTopic, replayed: 1, remaining: 249, refused: [] })
+      assert.deepStrictEqual(yield* dead.replay(winsTopic, undefined), {
+        topic: winsTopic,
+        replayed: 249,
+        remaining: 0,
+        refused: []
+      })
+      assert.deepStrictEqual(yield* dead.replay(winsTopic, undefined), {
+        topic: winsTopic,
+        replayed: 0,
+        remaining: 0,
+        refused: []
+      })
       const back = yield* onTopic(winsTopic)
       assert.deepStrictEqual(
         back.map(({ headers, key, value }) => ({ headers, key, value })),
         Array.from({ length: 250 }, (_, n) => ({ headers: { trace: "t1" }, key: `c${n}`, value: `win ${n}` }))
       )
       assert.strictEqual((yield* dead.list(winsTopic, 10)).total, 0)
+    }).pipe(Effect.provide(live))
+  )
+
+  it.effect("leaves one of which only the beginning was kept, says why, and brings the others back", () =>
+    Effect.gen(function* () {
+      const { publish } = yield* EventLog
+      yield* publish(...deadLetter({ ...failed(9), value: "x".repeat(2_000_000) }, { reason: "nonsense", attempts: 1 }))
+      yield* bury(2)
+      const dead = yield* DeadLetters
+      const reason = "it is larger than the log takes, so only the beginning of its 2000000 bytes was kept"
+      const refused = [{ key: "c9", origin: "2:49", reason }]
+      assert.deepStrictEqual(yield* dead.replay(winsTopic, 1), { topic: winsTopic, replayed: 0, remaining: 3, refused })
+      assert.deepStrictEqual(yield* dead.replay(winsTopic, undefined), { topic: winsTopic, replayed: 2, remaining: 1, refused })
+      assert.deepStrictEqual(
+        (yield* onTopic(winsTopic)).map(({ value }) => value),
+        ["win 0", "win 1"]
+      )
+      const { deadLetters } = yield* dead.list(winsTopic, 10)
+      assert.deepStrictEqual(
+        deadLetters.map(({ origin, reason, value }) => [origin, reason, value.length]),
+        [["2:49", "nonsense", 2000]]
+      )
     }).pipe(Effect.provide(live))
   )
 

@@ -3,7 +3,7 @@ import { DeadLetterList, DeadLetterTopic, ReplayReport } from "@sluice/coupons"
 import { winsTopic } from "@sluice/domain"
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { count, json as printJson, table } from "./Output.ts"
+import { count, plain, json as printJson, table } from "./Output.ts"
 import * as Remote from "./Remote.ts"
 
 const limit = (maximum: number, description: string) =>
@@ -54,11 +54,18 @@ const replay = Command.make(
   Effect.fnUntraced(function* ({ json, limit, topic, url }) {
     const path = `/admin/dead-letters/replay?${query(topic, Option.getOrUndefined(limit))}`
     const report = yield* Remote.callAsAdmin(url, { method: "POST", path }, ReplayReport)
-    if (json) return yield* printJson(report)
-    yield* Console.log(`${count(report.replayed)} brought back to ${topic}, ${count(report.remaining)} dead letters remain`)
+    if (json) yield* printJson(report)
+    else yield* Console.log(`${count(report.replayed)} brought back to ${topic}, ${count(report.remaining)} dead letters remain`)
+    if (report.refused.length === 0) return
+    const each = report.refused.map(({ key, origin, reason }) => `  ${plain(key)}, from ${origin}: ${reason}`)
+    return yield* new Remote.RemoteError({
+      message: [`${count(each.length)} can't be brought back, and stay dead letters:`, ...each].join("\n")
+    })
   })
 ).pipe(
-  Command.withDescription("Bring dead letters back to their topic, at least once each; what fails again is set aside again"),
+  Command.withDescription(
+    "Bring dead letters back to their topic, at least once each; what fails again is set aside again. Exits with 1 when one can't be brought back; the others are"
+  ),
   Command.withExamples([
     { command: "sluice dlq replay --limit 1", description: "Try one" },
     { command: "sluice dlq replay", description: "All" }
