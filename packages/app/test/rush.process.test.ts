@@ -28,6 +28,37 @@ const stopped = (signal: NodeJS.Signals, lie?: DropOptions["lie"]) =>
     })
   )
 
+it.live("a rush that may open few files says how many had to wait for one", () =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { url } = yield* drop({
+        stock: 1,
+        perSecond: 1,
+        campaignId: "c",
+        closedAt: "2026-11-24T12:00:00.000Z",
+        before: (req, res) => {
+          if (req.method !== "POST") return false
+          setTimeout(() => {
+            res.writeHead(200, { "content-type": "application/json" })
+            res.end(JSON.stringify({ ticket: null, state: "sold_out", position: null, etaSeconds: null, pollAfterMs: null }))
+          }, 1500)
+          return true
+        }
+      })
+      const command = `ulimit -n 700; exec "$0" "$1" rush --url ${url} --campaign c --users 1000 --rate 1000 --json`
+      const rush = spawn("sh", ["-c", command, process.execPath, program], { stdio: ["ignore", "pipe", "ignore"] })
+      let out = ""
+      rush.stdout.on("data", (chunk) => {
+        out += chunk
+      })
+      yield* Effect.promise(() => once(rush, "close"))
+      const { arrivalsHeld, errors, progress } = JSON.parse(out)
+      assert.deepStrictEqual([errors, progress.soldOut], [{}, 1000])
+      assert.isAbove(arrivalsHeld, 300)
+    })
+  )
+)
+
 describe("a rush that is stopped", () => {
   for (const [signal, code] of [
     ["SIGINT", 130],

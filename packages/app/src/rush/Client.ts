@@ -99,6 +99,7 @@ const listener = (onData: (data: unknown) => boolean, onEnd: () => void): Dispat
 const mostSockets = 20_000
 /** For what the process has open besides. */
 const otherFiles = 200
+const fewestSockets = 256
 
 /** How many sockets this process may open safely. */
 export const safeConnections = (listeners: number): number => {
@@ -107,7 +108,7 @@ export const safeConnections = (listeners: number): number => {
     readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } }
   }
   const files = Number(userLimits?.open_files?.soft ?? 1024)
-  return Number.isNaN(files) ? mostSockets : Math.max(1, Math.min(mostSockets, files - otherFiles - listeners))
+  return Number.isNaN(files) ? mostSockets : Math.max(fewestSockets, Math.min(mostSockets, files - otherFiles - listeners))
 }
 
 export const make = (

@@ -162,7 +162,7 @@ const settled = (client: Client, campaignId: string, isDone: (view: CampaignView
 export const start = (options: RushOptions): Effect.Effect<Rush, RushError, Scope.Scope> =>
   Effect.gen(function* () {
     const { campaignId, perSecond, seed, url, users } = options
-    const connections = options.connections ?? Clients.safeConnections(listeners)
+    const connections = options.connections ?? Clients.safeConnections(options.listenShare ? listeners : 0)
     const client = yield* Effect.acquireRelease(
       Effect.sync(() => Clients.make(url, { connections, listeners, timeoutMs: requestTimeoutMs })),
       (opened) => Effect.promise(opened.close)
