@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Drop } from "@sluice/coupons"
-import { isId, TicketInvalid, type UserId } from "@sluice/domain"
+import { idPattern, isId, TicketInvalid, type UserId } from "@sluice/domain"
 import type { VerifiedTicket } from "@sluice/waiting-room"
 import { Cause, Effect, Exit, Result, Schema } from "effect"
 import { logDefect, ofCause } from "./Guard.ts"
@@ -35,17 +35,10 @@ export const readJoin = (body: Buffer): { readonly userId: UserId | undefined } 
   return Result.isSuccess(decoded) ? { userId: decoded.success.userId } : invalidInput(decoded.failure.issue)
 }
 
-/** The user of `{"userId":"..."}`, where the body is that and nothing else. */
-const plainUser = (body: Buffer): UserId | undefined => {
-  try {
-    const value: unknown = JSON.parse(body.toString("latin1"))
-    if (typeof value !== "object" || value === null) return undefined
-    const { userId } = value as { readonly userId?: unknown }
-    return isId(userId) && Object.keys(value).length === 1 ? userId : undefined
-  } catch {
-    return undefined
-  }
-}
+/** `{"userId":"..."}` as most write it. Any other spelling of it is read as all JSON is. */
+const plainJoin = new RegExp(`^\\{"userId": ?"(${idPattern.source.slice(1, -1)})"\\}$`)
+
+const plainUser = (body: Buffer): UserId | undefined => plainJoin.exec(body.toString("latin1"))?.[1]
 
 const state = Symbol("sluice.join")
 
