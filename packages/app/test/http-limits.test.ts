@@ -42,19 +42,27 @@ describe("Limiter", () => {
     assert.isUndefined(limiter.take("u1", 10_000))
   })
 
-  it("remembers a bounded number of keys", () => {
+  it("forgets nobody, however many come", () => {
     const limiter = new Limiter("user", { perSecond: 0.001, burst: 1 })
+    limiter.take("somebody", 1)
     for (let i = 0; i < 500_000; i++) limiter.take(`u${i}`, 1)
-    assert.isAtMost(limiter.size, 2 * 65_536)
-    assert.isDefined(limiter.take("u499999", 1))
+    assert.isDefined(limiter.take("somebody", 1))
   })
 
-  it("forgets buckets that are full again", () => {
-    const limiter = new Limiter("user", { perSecond: 1, burst: 2 })
-    for (let i = 0; i < 1_000; i++) limiter.take(`u${i}`, 0)
-    limiter.take("u", 2_000)
-    limiter.take("u", 4_000)
-    assert.strictEqual(limiter.size, 2)
+  it("refuses next to nobody for what others ask", () => {
+    const limiter = new Limiter("user", { perSecond: 0.001, burst: 100 })
+    for (let i = 0; i < 1_000; i++) for (let n = 0; n < 100; n++) limiter.take(`greedy-${i}`, 1)
+    for (let i = 0; i < 1_000; i++) assert.isDefined(limiter.take(`greedy-${i}`, 1))
+    const refused = Array.from({ length: 100_000 }, (_, i) => limiter.take(`u${i}`, 1)).filter((refusal) => refusal !== undefined)
+    assert.isBelow(refused.length, 60)
+  })
+
+  it("takes from a bucket at hand as from one of its own", () => {
+    const limiter = new Limiter("user", { perSecond: 10, burst: 5 })
+    const bucket = { fullAtMs: 0 }
+    for (let at = 1_000; at <= 20_000; at += 7) {
+      assert.strictEqual(limiter.takeFrom(bucket, at) === undefined, limiter.take("u1", at) === undefined, `at ${at}`)
+    }
   })
 })
 

@@ -1,20 +1,32 @@
 /**
  * How often one user or one address may ask: a token bucket each, in this process.
  *
- * Memory is bounded: the buckets live in two generations, and the older one is dropped when every bucket in it must be full again or when
- * there are `maxKeys` in the younger. So under a flood of keys a bucket may be forgotten early, which only ever lets more through.
+ * Memory is fixed, whatever comes: each key has a bucket in either of two tables, which it may share, and the fuller of the two counts (a
+ * count-min sketch with conservative update, Estan and Varghese 2002). So nobody gets more than the limit; somebody gets less only while others
+ * who are at it share both buckets, about one key in 17,000 while a thousand are. Where a key's buckets are is known to the process alone.
  */
+import { randomInt } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { BlockList, isIP } from "node:net"
 import { Context, Effect } from "effect"
 import { type HttpOptions, HttpOptionsError, type RateLimit } from "./Options.ts"
 import { Problem, type ProblemFields } from "./Problems.ts"
 
-const maxKeys = 65_536
+/** Of each table, a power of two. */
+const buckets = 2 ** 17
 
 /** The bucket of somebody who brings it along. */
 export interface Bucket {
   fullAtMs: number
+}
+
+/** FNV-1a from a secret start, with the last step of MurmurHash3. */
+const hashOf = (key: string, seed: number): number => {
+  let hash = seed
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
 }
 
 export class Limiter {
@@ -23,9 +35,9 @@ export class Limiter {
   readonly #interval: number
   readonly #tolerance: number
   /** When each bucket will be full again, in milliseconds. */
-  #young = new Map<string, number>()
-  #old = new Map<string, number>()
-  #rotatedAt = 0
+  readonly #first = new Float64Array(buckets)
+  readonly #second = new Float64Array(buckets)
+  readonly #seed = randomInt(2 ** 32)
 
   constructor(name: string, limit: RateLimit) {
     this.#name = name
@@ -36,15 +48,13 @@ export class Limiter {
 
   /** Takes one token, or tells how to go on. */
   take(key: string, now: number): ProblemFields | undefined {
-    if (now - this.#rotatedAt >= this.#tolerance || this.#young.size >= maxKeys) {
-      this.#old = now - this.#rotatedAt >= 2 * this.#tolerance ? new Map() : this.#young
-      this.#young = new Map()
-      this.#rotatedAt = now
-    }
-    const fullAt = this.#young.get(key) ?? this.#old.get(key) ?? now
-    const next = Math.max(fullAt, now) + this.#interval
+    const hash = hashOf(key, this.#seed)
+    const i = hash & (buckets - 1)
+    const j = Math.imul(hash ^ (hash >>> 17), 0xed5ad4bb) & (buckets - 1)
+    const next = Math.max(Math.min(this.#first[i]!, this.#second[j]!), now) + this.#interval
     if (next - now > this.#tolerance) return this.#refusal(next - now - this.#tolerance)
-    this.#young.set(key, next)
+    if (this.#first[i]! < next) this.#first[i] = next
+    if (this.#second[j]! < next) this.#second[j] = next
     return undefined
   }
 
@@ -54,10 +64,6 @@ export class Limiter {
     if (next - now > this.#tolerance) return this.#refusal(next - now - this.#tolerance)
     bucket.fullAtMs = next
     return undefined
-  }
-
-  get size(): number {
-    return this.#young.size + this.#old.size
   }
 
   #refusal(waitMs: number): ProblemFields {

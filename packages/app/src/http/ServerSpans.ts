@@ -32,13 +32,14 @@ const isOperation = (url: string) => url === "/metrics" || url.startsWith("/heal
 
 export const makeServerSpans = (ratio: number) => {
   const limit = new Limiter("trace", { perSecond, burst: perSecond })
+  const bucket = { fullAtMs: 0 }
 
   const isTraced = (req: Traced): boolean => {
     const header = req.headers[Tracing.traceHeader]
     const parent = typeof header === "string" ? Tracing.spanOf(header) : undefined
     const isLeftOut = typeof header === "string" && header.endsWith("-00")
     if (parent === undefined && (isLeftOut || Math.random() >= ratio)) return false
-    if (isOperation(req.url!) || limit.take("", performance.now()) !== undefined) return false
+    if (isOperation(req.url!) || limit.takeFrom(bucket, performance.now()) !== undefined) return false
     req[decided] = { parent, route: "none" }
     return true
   }
