@@ -52,7 +52,7 @@ export interface Threshold {
 
 const bounds: ReadonlyArray<readonly [peer: Name, title: string, bound: number]> = [
   ["bare", "one call of Redis a request", 0.8],
-  ["spring", "the Spring project's entrance", 3]
+  ["spring", "the Spring project's entrance", 2]
 ]
 
 export const thresholds = ({ measured }: Results): ReadonlyArray<Threshold> =>

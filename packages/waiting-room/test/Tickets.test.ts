@@ -25,6 +25,20 @@ describe("Tickets", () => {
     })
   )
 
+  it.effect("a ticket is what any signer of JWTs makes of the same claims", () =>
+    Effect.gen(function* () {
+      const tickets = yield* using([older])
+      const sign = createSigner({ key: Redacted.value(older.secret), algorithm: "HS256", kid: older.kid, noTimestamp: true })
+      for (const [aud, sub] of [
+        ["c1", "u1"],
+        ["A_.-~@:+=9", "_".padEnd(64, ".-~@:+=9Z")]
+      ] as const) {
+        const text = tickets.sign({ campaignId: aud, userId: sub, seq: ticket.seq }, later)
+        assert.strictEqual(text, sign({ aud, sub, seq: ticket.seq, exp: Math.floor(later / 1000) }))
+      }
+    })
+  )
+
   it.effect("a key is rotated without losing the tickets of the old one", () =>
     Effect.gen(function* () {
       const text = (yield* using([older])).sign(ticket, later)
