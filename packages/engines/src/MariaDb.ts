@@ -85,7 +85,7 @@ const late = (what: string, ms: number) => ({ code: "ETIMEDOUT", message: `${wha
 
 /** What to run a statement on: a session that is held, or whichever of the pool is free. */
 interface Source {
-  readonly use: (f: (cause: unknown, connection: Driver.PoolConnection) => void) => void
+  readonly use: (f: (connection: Driver.PoolConnection) => void, none: (cause: unknown) => void) => void
   readonly release: Release
 }
 
@@ -94,29 +94,32 @@ const release: Release = (connection) => connection.release()
 /** mysql2 itself lets a caller wait for a free connection for as long as it takes. */
 const acquire =
   (pool: Driver.Pool, timeoutMs: number): Source["use"] =>
-  (f) => {
+  (f, none) => {
     let isOver = false
     const timer = setTimeout(() => {
       isOver = true
-      f(late("no connection was free", timeoutMs), undefined as never)
+      none(late("no connection was free", timeoutMs))
     }, timeoutMs)
     pool.getConnection((cause, connection) => {
       if (isOver) return connection?.release()
       clearTimeout(timer)
-      f(cause, connection)
+      if (cause) none(cause)
+      else f(connection)
     })
   }
 
 const connectionFrom = (use: Source["use"]) =>
   Effect.callback<Driver.PoolConnection, SqlError.SqlError>((resume) => {
-    use((cause, held) => resume(cause ? Effect.fail(sqlError(cause, "acquire")) : Effect.succeed(held)))
+    use(
+      (held) => resume(Effect.succeed(held)),
+      (cause) => resume(Effect.fail(sqlError(cause, "acquire")))
+    )
   })
 
 const connection = ({ release, use }: Source, timeout: number): SqlConnection.Connection => {
   const call = (method: "execute" | "query", sql: string, values: ReadonlyArray<unknown>, rowsAsArray: boolean) =>
     Effect.callback<unknown, SqlError.SqlError>((resume) => {
-      use((unavailable, connection) => {
-        if (unavailable) return resume(Effect.fail(sqlError(unavailable, "acquire")))
+      const run = (connection: Driver.PoolConnection) => {
         // The driver's own timeout leaves out the preparing of a statement, and the connection waiting for the answer.
         const timer = setTimeout(() => {
           connection.destroy()
@@ -131,7 +134,8 @@ const connection = ({ release, use }: Source, timeout: number): SqlConnection.Co
             resume(cause ? Effect.fail(sqlError(cause, method)) : Effect.succeed(result))
           }
         )
-      })
+      }
+      use(run, (cause) => resume(Effect.fail(sqlError(cause, "acquire"))))
     })
   const rows = (method: "execute" | "query", sql: string, values: ReadonlyArray<unknown>, f: Rows, asArray = false) =>
     Effect.map(call(method, sql, values, asArray), (r) => (Array.isArray(r) ? (f ? f(r) : r) : []))
@@ -161,7 +165,7 @@ const connection = ({ release, use }: Source, timeout: number): SqlConnection.Co
 
 /** A session that can't even roll back is ended, and its server rolls it back: who failed is told of that failure and no other. */
 const transactionOn = (c: Driver.PoolConnection, timeout: number): SqlConnection.Connection => {
-  const own = connection({ use: (f) => f(undefined, c), release: () => {} }, timeout)
+  const own = connection({ use: (f) => f(c), release: () => {} }, timeout)
   const end = Effect.sync(() => {
     c.destroy()
     return []
